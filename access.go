@@ -1,0 +1,137 @@
+package pandapush
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/json"
+	"log/slog"
+	"time"
+)
+
+// Credential is what a request brings to show that it may do what it asks for. The zero Credential is none at all.
+type Credential struct {
+	Token  string // a JWT; wins over Key and Secret
+	Key    KeyID
+	Secret Secret
+	Given  bool // the request carried authentication of some form, though maybe an incomplete one
+}
+
+// LogValue hides the credential from logs.
+func (Credential) LogValue() slog.Value { return slog.StringValue("[credential]") }
+
+// String hides the credential from fmt.
+func (Credential) String() string { return "[credential]" }
+
+// Action is what a request asks for.
+type Action int
+
+// The two actions.
+const (
+	Publish Action = iota
+	Subscribe
+)
+
+// Keys looks up applications and keys in memory. It must be safe for concurrent use and must not block.
+type Keys interface {
+	// HasApp reports whether the application exists.
+	HasApp(app AppID) bool
+	// Key returns the key of that application, also when it is expired or revoked.
+	Key(app AppID, id KeyID) (Key, bool)
+}
+
+// Grant is what a credential allows: what Authorize found out, to be kept with a subscription so that it can be ended
+// when the key is revoked or the token expires.
+type Grant struct {
+	App      AppID
+	Scope    string // the token's channel or pattern, or "/**" for a key: all that it covers is granted
+	Pub, Sub bool
+	Presence json.RawMessage // the token's presence object; nil if it has none
+	User     string          // the id in Presence
+	Key      KeyID           // empty for a public subscription without a credential
+	Expires  time.Time       // the earlier of the token's and the key's; zero if it never ends
+}
+
+// Covers reports whether the grant reaches every channel that target matches.
+func (g Grant) Covers(target Pattern) bool {
+	return g.App == target.App() && covers(g.Scope, target.name)
+}
+
+// Authorize decides whether cred allows action on target, and returns the grant that says so. It is the only place
+// where that is decided. Errors are Refusals; the order of the checks is that of the Node version, since it decides
+// which text a client sees.
+func Authorize(keys Keys, cred Credential, action Action, target Pattern, now time.Time) (Grant, error) {
+	app := target.App()
+	if action == Subscribe && target.Kind() == Public {
+		// A public channel needs no credential, and a bad one does no harm.
+		if !keys.HasApp(app) {
+			return Grant{}, ErrUnknownApp
+		}
+		return Grant{App: app, Scope: target.name, Sub: true}, nil
+	}
+	grant, err := verify(keys, cred, app, now)
+	if err != nil {
+		return Grant{}, err
+	}
+	return grant, grant.allows(action, target)
+}
+
+// verify checks the credential itself, whatever it is wanted for.
+func verify(keys Keys, cred Credential, app AppID, now time.Time) (Grant, error) {
+	find := func(id KeyID) (Key, error) {
+		key, ok := keys.Key(app, id)
+		if !ok {
+			return Key{}, ErrUnknownKey
+		}
+		return key, nil
+	}
+	switch {
+	case cred.Token != "":
+		c, key, err := parseToken(cred.Token, now, find)
+		if err != nil {
+			return Grant{}, err
+		}
+		grant := Grant{
+			App: app, Scope: c.Channel, Pub: isTrue(c.Pub), Sub: isTrue(c.Sub),
+			Presence: c.Presence, User: presenceID(c.Presence), Key: key.ID, Expires: key.ExpiresAt,
+		}
+		if c.Expires != nil && (grant.Expires.IsZero() || c.Expires.Before(grant.Expires)) {
+			grant.Expires = c.Expires.Time
+		}
+		return grant, key.Usable(now)
+	case cred.Key != "":
+		key, err := find(cred.Key)
+		if err != nil {
+			return Grant{}, err
+		}
+		if !equalSecrets(cred.Secret, key.Secret) {
+			return Grant{}, ErrWrongSecret
+		}
+		return Grant{App: app, Scope: "/**", Pub: true, Sub: true, Key: key.ID, Expires: key.ExpiresAt}, key.Usable(now)
+	case cred.Given:
+		return Grant{}, ErrIncompleteAuth
+	}
+	return Grant{}, ErrNoAuth
+}
+
+// allows checks the grant against what is asked for.
+func (g Grant) allows(action Action, target Pattern) error {
+	switch {
+	case !g.Covers(target):
+		return ErrTokenChannel
+	case action == Subscribe && !g.Sub:
+		return ErrNoSubscribing
+	case action == Publish && !g.Pub:
+		return ErrNoPublishing
+	case action == Subscribe && target.Kind() == Presence && g.User == "":
+		return ErrNoPresenceID
+	case action == Publish && target.Kind() == Meta:
+		return ErrMetaReadOnly
+	}
+	return nil
+}
+
+// equalSecrets compares in a time that depends on neither secret. An empty secret equals nothing.
+func equalSecrets(a, b Secret) bool {
+	x, y := sha256.Sum256([]byte(a)), sha256.Sum256([]byte(b))
+	return b != "" && subtle.ConstantTimeCompare(x[:], y[:]) == 1
+}

@@ -1,0 +1,44 @@
+package pandapush
+
+import "errors"
+
+// Refusal is an error whose text is for the client that caused it. The texts are those of the Node version, to the
+// letter: clients match on them.
+type Refusal string
+
+// Error returns the text.
+func (r Refusal) Error() string { return string(r) }
+
+// Why a request is refused, in the order in which Authorize finds out.
+const (
+	ErrInvalidChannel   = Refusal("Invalid channel name")
+	ErrUnknownApp       = Refusal("Could not find application")
+	ErrNoAuth           = Refusal("No auth supplied")
+	ErrIncompleteAuth   = Refusal("Auth information does not include token or key")
+	ErrMalformedToken   = Refusal("Invalid token")
+	ErrUnknownKey       = Refusal("Could not find key")
+	ErrWrongSecret      = Refusal("Invalid secret")
+	ErrInvalidToken     = Refusal("Invalid token provided")
+	ErrExpiredKey       = Refusal("Expired key")
+	ErrRevokedKey       = Refusal("Revoked key")
+	ErrTokenChannel     = Refusal("Token does not match channel")
+	ErrNoSubscribing    = Refusal("Token does not allow subscribing")
+	ErrNoPublishing     = Refusal("Token does not allow publishing")
+	ErrNoPresenceID     = Refusal("No presence id specified in presence subscription")
+	ErrMetaReadOnly     = Refusal("Meta channels are read-only")
+	ErrInvalidCursor    = Refusal("Invalid cursor")
+	ErrMessageTooLarge  = Refusal("Message too large")
+	ErrTooManySubs      = Refusal("Too many subscriptions")
+	ErrSubscriptionsOff = Refusal("Subscription ended")
+)
+
+// What stands between the service and what it needs.
+var (
+	// ErrUnavailable is wrapped by every failure to reach Redis. The request may be tried again; a publish that got it
+	// may or may not have been stored.
+	ErrUnavailable = errors.New("unavailable")
+	// ErrNotFound is returned for an application or key that does not exist.
+	ErrNotFound = errors.New("not found")
+	// ErrExists is returned for something that would be made a second time.
+	ErrExists = errors.New("already exists")
+)

@@ -1,0 +1,60 @@
+package pandapush
+
+import (
+	"log/slog"
+	"time"
+)
+
+// App is an application: a tenant of the service.
+type App struct {
+	ID        AppID
+	Name      string
+	CreatedBy string
+	CreatedAt time.Time
+	UpdatedAt time.Time // zero if never updated
+	Admins    []string  // user names, sorted
+}
+
+// KeyID names a key within its application.
+type KeyID string
+
+// Secret is a key's secret. It hides itself from logs and from fmt; Reveal gives the text.
+type Secret string
+
+// String returns a fixed text in place of the secret.
+func (Secret) String() string { return "[secret]" }
+
+// GoString returns a fixed text in place of the secret.
+func (Secret) GoString() string { return "[secret]" }
+
+// LogValue returns a fixed text in place of the secret.
+func (Secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
+
+// Reveal returns the secret itself.
+func (s Secret) Reveal() string { return string(s) }
+
+// Key is a credential of an application: its id and secret give all rights but presence, and sign tokens that give some.
+type Key struct {
+	ID        KeyID
+	App       AppID
+	Secret    Secret
+	CreatedBy string
+	Purpose   string
+	CreatedAt time.Time
+	UpdatedAt time.Time // zero if never updated
+	ExpiresAt time.Time // zero if it never expires
+	RevokedAt time.Time // zero if it is not revoked
+	LastUsed  time.Time // zero if never used
+	UseCount  int64
+}
+
+// Usable returns nil, ErrExpiredKey or ErrRevokedKey.
+func (k Key) Usable(now time.Time) error {
+	if !k.ExpiresAt.IsZero() && !now.Before(k.ExpiresAt) {
+		return ErrExpiredKey
+	}
+	if !k.RevokedAt.IsZero() && !now.Before(k.RevokedAt) {
+		return ErrRevokedKey
+	}
+	return nil
+}

@@ -1,0 +1,125 @@
+package pandapush
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// MaxTokenLength bounds the text of a token, in bytes.
+const MaxTokenLength = 8 << 10
+
+// claims are what a token says. Booleans are kept raw because "sub" is a boolean here and a string in RFC 7519, and
+// because only a JSON true grants anything.
+type claims struct {
+	KeyID    string           `json:"keyId"`
+	Channel  string           `json:"channel"`
+	Pub      json.RawMessage  `json:"pub,omitempty"`
+	Sub      json.RawMessage  `json:"sub,omitempty"`
+	Presence json.RawMessage  `json:"presence,omitempty"`
+	Expires  *jwt.NumericDate `json:"exp,omitempty"`
+	NotBef   *jwt.NumericDate `json:"nbf,omitempty"`
+	Issued   *jwt.NumericDate `json:"iat,omitempty"`
+}
+
+// GetExpirationTime implements jwt.Claims.
+func (c *claims) GetExpirationTime() (*jwt.NumericDate, error) { return c.Expires, nil }
+
+// GetNotBefore implements jwt.Claims.
+func (c *claims) GetNotBefore() (*jwt.NumericDate, error) { return c.NotBef, nil }
+
+// GetIssuedAt implements jwt.Claims. "iat", "iss", "aud" and the standard "sub" are not looked at.
+func (c *claims) GetIssuedAt() (*jwt.NumericDate, error) { return nil, nil }
+
+// GetIssuer implements jwt.Claims.
+func (c *claims) GetIssuer() (string, error) { return "", nil }
+
+// GetSubject implements jwt.Claims.
+func (c *claims) GetSubject() (string, error) { return "", nil }
+
+// GetAudience implements jwt.Claims.
+func (c *claims) GetAudience() (jwt.ClaimStrings, error) { return nil, nil }
+
+// parseToken verifies token with the key that it names, which find returns. The errors are Refusals.
+func parseToken(token string, now time.Time, find func(KeyID) (Key, error)) (*claims, Key, error) {
+	if len(token) > MaxTokenLength {
+		return nil, Key{}, ErrMalformedToken
+	}
+	parser := jwt.NewParser(
+		jwt.WithValidMethods([]string{"HS256", "HS384", "HS512"}),
+		jwt.WithTimeFunc(func() time.Time { return now }),
+	)
+	// The claims are read once unverified, because they name the key that verifies them, and because a token that
+	// can't be read has an error of its own.
+	unverified := jwt.MapClaims{}
+	_, _, err := parser.ParseUnverified(token, unverified)
+	id, _ := unverified["keyId"].(string)
+	if err != nil && !errors.Is(err, jwt.ErrTokenUnverifiable) || id == "" {
+		return nil, Key{}, ErrMalformedToken
+	}
+	key, err := find(KeyID(id))
+	if err != nil {
+		return nil, Key{}, err
+	}
+	var c claims
+	_, err = parser.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return []byte(key.Secret.Reveal()), nil })
+	if err != nil || key.Secret == "" {
+		return nil, Key{}, ErrInvalidToken
+	}
+	return &c, key, nil
+}
+
+func isTrue(raw json.RawMessage) bool { return string(bytes.TrimSpace(raw)) == "true" }
+
+// presenceID returns the id of a presence object as text: a JSON string that is not empty, or a number.
+func presenceID(presence json.RawMessage) string {
+	var who struct {
+		ID any `json:"id"`
+	}
+	d := json.NewDecoder(bytes.NewReader(presence))
+	d.UseNumber()
+	if d.Decode(&who) != nil {
+		return ""
+	}
+	switch id := who.ID.(type) {
+	case string:
+		return id
+	case json.Number:
+		return id.String()
+	}
+	return ""
+}
+
+// TokenClaims is what MintToken puts into a token.
+type TokenClaims struct {
+	Channel  string          // a channel or pattern
+	Pub, Sub bool            // what the token allows there
+	Presence json.RawMessage // an object with at least "id", for presence channels; else nil
+	Expires  time.Time       // zero for a token that never expires
+	Issued   time.Time
+}
+
+// MintToken signs a token with key (HS256). The channel must be one that the key's tokens can grant.
+func MintToken(key Key, t TokenClaims) (string, error) {
+	if p, err := ParsePattern(t.Channel); err != nil || p.App() != key.App {
+		return "", ErrInvalidChannel
+	}
+	c := claims{KeyID: string(key.ID), Channel: t.Channel, Presence: t.Presence, Issued: jwt.NewNumericDate(t.Issued)}
+	if t.Pub {
+		c.Pub = json.RawMessage(strconv.FormatBool(t.Pub))
+	}
+	if t.Sub {
+		c.Sub = json.RawMessage(strconv.FormatBool(t.Sub))
+	}
+	if len(t.Presence) > 0 && presenceID(t.Presence) == "" {
+		return "", ErrNoPresenceID
+	}
+	if !t.Expires.IsZero() {
+		c.Expires = jwt.NewNumericDate(t.Expires)
+	}
+	return jwt.NewWithClaims(jwt.SigningMethodHS256, &c).SignedString([]byte(key.Secret.Reveal()))
+}
