@@ -1,0 +1,63 @@
+// Package db keeps applications, their administrators and their keys in Postgres or SQLite, and holds all keys in memory
+// for those who check credentials.
+//
+// It knows nothing of HTTP, Redis or who may administer what: callers decide that, and tell other nodes of a change after
+// the method that made it has returned.
+//
+//	db.go         Config, Open, Close; transactions and the running of statements
+//	dialect.go    everything that differs between the two databases
+//	migrate.go    the schema: migrate, its version, refuse a wrong one
+//	apps.go       table applications, with application_users
+//	keys.go       table keys
+//	dev.go        the development application of DEV_*
+//	usage.go      how often keys were used
+//	moment.go     reading points in time, whatever the Node version wrote
+//	random.go     new ids and secrets
+//	keyring.go    KeyRing: loads, reloads on request and on a period
+//	snapshot.go   the immutable contents of a KeyRing
+//	flush.go      uses counted in memory, on their way to the database
+//	migrations/   one folder for each database, equal numbers, for this package and for the goose program
+//	dbtest/       databases for tests and the conformance suite
+//
+// # Schema
+//
+// applications(id, name, created_by, created_at, updated_at). An id is 20 random letters and digits.
+//
+// application_users(application_id, user_id): who administers an application. There is no unique constraint, since
+// databases of the Node version hold duplicates; readers see each administrator once.
+//
+// keys(id, application_id, secret, created_by, expires, purpose, created_at, updated_at, last_used, use_count,
+// revoked_at). The id is unique over all applications. Secrets are in clear, because they sign tokens. Expires null means
+// never. A revoked key is kept, with the moment of its revocation.
+//
+// The first migration adopts the tables of the Node version, rows untouched: it adds revoked_at and two indexes, and on
+// Postgres widens use_count to 64 bits. The Node version can go back to work on the result, but knows no revocation. It
+// has no way down.
+//
+// # Differences between the databases
+//
+// Statements are written once, with ? as placeholder and no ? in any literal. What differs is in dialect.go:
+//
+//   - Postgres wants $1, $2, …; bind rewrites.
+//   - SQLite stores moments as ISO 8601 text in UTC, as the Node version did, in columns of numeric affinity, so an old row may
+//     hold a number or any text. A number is taken as milliseconds since 1970. An expiry that cannot be read counts as
+//     passed, and KeyRing logs the key's id: a mistyped date must not make a key that never dies. (The Node version let it
+//     live.) Postgres' infinity is never, -infinity is passed.
+//   - SQLite has one connection, so that writers wait for each other in Go; other processes are waited for up to five
+//     seconds. Every transaction takes the write lock when it begins. On Postgres DeleteApp locks the application's row.
+//   - SQLite is migrated by whoever opens it; Postgres on request, under goose's session lock, so any number of nodes may
+//     do it at once.
+//
+// Moments are cut to milliseconds on both.
+//
+// # How long a revoked key may live
+//
+// On the node that revokes it and on every node that gets the notice: until the reload that follows, well under a second.
+// On a node that misses the notice: until its periodic reload, at most KeyRingConfig.TTL (CACHE_TTL_MS) and a tenth. On a
+// node that cannot reach the database: until it can again; it serves what it knows rather than nothing.
+//
+// # Errors
+//
+// pandapush.ErrNotFound, pandapush.ErrExists and ErrInvalid say what they say. pandapush.ErrUnavailable is wrapped when
+// the database could not be reached. No error and no log line holds a secret.
+package db
