@@ -1,0 +1,1 @@
+throw new Error("client.js was not built; run scripts/build");

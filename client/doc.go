@@ -1,0 +1,13 @@
+// Package client embeds the JavaScript client, client.js, and serves it.
+//
+// The client itself is the TypeScript under src, built into dist by "npm run build", which scripts/build calls:
+//
+//	src/client.ts          what applications call
+//	src/subscriptions.ts   who listens to what
+//	src/session.ts         one Bayeux session: handshake, connect, advice
+//	src/dispatcher.ts      every request gets its reply
+//	src/transport          WebSocket and HTTP long-polling
+//	interop                tests of the real server with this client, Faye's, CometD's and a browser
+//
+// Go builds without Node: dist then holds nothing but a placeholder, a script that throws an error that says so.
+package client
