@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -77,12 +78,7 @@ func openSQLite(cfg Config) (*sql.DB, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	// SQLite would make the file readable for all, and it holds secrets.
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := file.Close(); err != nil {
+	if err := createPrivate(path); err != nil {
 		return nil, err
 	}
 	dsn := url.URL{Scheme: "file", Path: path, RawQuery: url.Values{
@@ -97,6 +93,19 @@ func openSQLite(cfg Config) (*sql.DB, error) {
 	}
 	pool.SetMaxOpenConns(1)
 	return pool, nil
+}
+
+// createPrivate makes the file unless it exists: SQLite would make it readable for all, and it holds secrets. A file that
+// exists is not opened, because closing it would take away the locks of this process's other connections to it.
+func createPrivate(path string) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 func openPostgres(cfg Config) (*sql.DB, error) {
