@@ -1,0 +1,56 @@
+package bayeux
+
+import (
+	"strconv"
+	"time"
+)
+
+// CheckConnect returns why m cannot wait for messages, or nil. known says whether the session that m names exists. The
+// last check that fails decides. The type of connection is not compared with the transport that m came by.
+func CheckConnect(m *Message, known bool) error {
+	if !m.ConnectionType.Truthy() {
+		return missing("connectionType")
+	}
+	if connectionType := m.ConnectionType.Text(); !supported(connectionType) {
+		return connectionTypes(connectionType)
+	}
+	if err := checkSession(m, known); err != nil {
+		return err
+	}
+	return sent(m)
+}
+
+// checkSession is for all verbs that need a session.
+func checkSession(m *Message, known bool) error {
+	if !m.ClientID.Truthy() {
+		return missing("clientId")
+	}
+	if !known {
+		return unknownClient(m.ClientID.Text())
+	}
+	return nil
+}
+
+// EventSource reports whether m is the connect of a client that gets its messages by EventSource: it is answered at
+// once, and its advice is EventSourceAdvice.
+func (m *Message) EventSource() bool { return string(m.ConnectionType.bytes()) == "eventsource" }
+
+// Hold returns how long a connect may wait for messages: limit, or less if the client asks for it in advice.timeout.
+// A timeout that is no number of milliseconds means not at all.
+func (m *Message) Hold(limit time.Duration) time.Duration {
+	if m.EventSource() {
+		return 0
+	}
+	timeout := m.Advice.Member("timeout")
+	if timeout == nil {
+		return limit
+	}
+	millis, err := strconv.ParseFloat(string(timeout), 64)
+	switch {
+	case millis >= float64(limit/time.Millisecond):
+		return limit // also for a number too large for a float, which is an error and infinite
+	case err != nil || millis <= 0:
+		return 0
+	}
+	return time.Duration(millis * float64(time.Millisecond))
+}
