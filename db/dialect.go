@@ -94,6 +94,12 @@ func violatesForeignKey(err error) bool {
 
 // unreachable reports whether err says that the database could not be asked, rather than what it answered.
 func unreachable(err error) bool {
+	if errors.Is(err, context.Canceled) {
+		return false // the caller has left
+	}
+	if _, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		return true // whatever the server said, if there was one
+	}
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok {
 		// Classes 08 connection exception, 53 insufficient resources, 57P operator intervention.
 		return strings.HasPrefix(pg.Code, "08") || strings.HasPrefix(pg.Code, "53") || strings.HasPrefix(pg.Code, "57P")
@@ -105,8 +111,7 @@ func unreachable(err error) bool {
 		}
 		return false
 	}
-	_, connecting := errors.AsType[*pgconn.ConnectError](err)
 	_, network := errors.AsType[net.Error](err)
-	return connecting || network || pgconn.SafeToRetry(err) ||
+	return network || pgconn.SafeToRetry(err) ||
 		errors.Is(err, driver.ErrBadConn) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -1,13 +1,11 @@
 package db
 
-import (
-	"time"
-)
+import "time"
 
 // moment reads a point in time from a column of either database. It takes whatever is there: one odd row must not keep
 // all others from being loaded.
 type moment struct {
-	time.Time      // zero for null and for what has no date
+	time.Time      // zero for null, infinity and what is bad
 	bad       bool // there is something, but it is no moment
 }
 
@@ -21,11 +19,11 @@ func (m *moment) Scan(src any) error {
 	switch v := src.(type) {
 	case nil:
 	case time.Time:
-		m.Time = v.UTC()
+		m.set(v)
 	case int64: // a JavaScript Date as knex stores it in SQLite
-		m.Time = time.UnixMilli(v).UTC()
+		m.set(time.UnixMilli(v))
 	case float64:
-		m.Time = time.UnixMilli(int64(v)).UTC()
+		m.set(time.UnixMilli(int64(v)))
 	case string:
 		m.parse(v)
 	case []byte:
@@ -36,6 +34,9 @@ func (m *moment) Scan(src any) error {
 	return nil
 }
 
+// set takes t, but not the one moment that would be taken for none.
+func (m *moment) set(t time.Time) { m.Time, m.bad = t.UTC(), t.IsZero() }
+
 // parse reads what the SQLite driver has not recognised as ISO 8601, and Postgres' infinity.
 func (m *moment) parse(s string) {
 	if s == "infinity" {
@@ -43,7 +44,7 @@ func (m *moment) parse(s string) {
 	}
 	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04Z07:00"} {
 		if t, err := time.Parse(layout, s); err == nil {
-			m.Time = t.UTC()
+			m.set(t)
 			return
 		}
 	}
