@@ -22,7 +22,7 @@ export interface Outgoing {
   ext?: { auth: { token: string } };
 }
 
-/** A message from the server: a reply if it has `successful`, else something published. */
+/** A message from the server: something published if it has `data`, a reply if it has `successful`. */
 export interface Incoming {
   channel: string;
   id?: string;

@@ -17,7 +17,7 @@ export interface Request {
 export interface DispatcherHooks {
   /** Every message, before the request that it answers hears of it. */
   received(message: Incoming): void;
-  /** A message that answers no request. */
+  /** A message that somebody published. */
   delivered(message: Incoming): void;
   /** The server was reached, or can't be reached. Called when that changes. */
   reachable(yes: boolean): void;
@@ -57,6 +57,10 @@ export class Dispatcher {
 
   /** Sends at the end of the current task, together with what else is sent in it. */
   send(request: Request): void {
+    if (request.once && this.#pause !== null) {
+      request.done(new BayeuxError("Connection lost"));
+      return;
+    }
     const id = (++this.#lastId).toString(36);
     this.#pending.set(id, { ...request, message: { ...request.message, id }, sent: false });
     if (!this.#flushing) {
@@ -134,11 +138,10 @@ export class Dispatcher {
     this.#setReachable(true);
     for (const message of messages) {
       this.#hooks.received(message);
-      const envelope = message.successful === undefined ? undefined : this.#take(message.id);
-      if (envelope) {
-        envelope.done(message.successful ? message : BayeuxError.parse(message.error));
-      } else {
+      if ("data" in message) {
         this.#hooks.delivered(message);
+      } else if (message.successful !== undefined) {
+        this.#take(message.id)?.done(message.successful ? message : BayeuxError.parse(message.error));
       }
     }
   }

@@ -66,7 +66,7 @@ export class Subscriptions {
       return;
     }
     this.#entries.delete(channel);
-    if (this.#hooks.isOpen() && entry.attempt > 0) {
+    if (this.#hooks.isOpen()) {
       this.#hooks.send({ channel: "/meta/unsubscribe", subscription: channel }, () => {});
     }
   }
