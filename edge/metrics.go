@@ -1,0 +1,60 @@
+package edge
+
+import "github.com/prometheus/client_golang/prometheus"
+
+// reason says why a session or a socket ended; it is a metric label and nothing else is one.
+type reason string
+
+// Why sessions and sockets end.
+const (
+	endDisconnect reason = "disconnect" // the client said so
+	endExpired    reason = "expired"    // the client stopped connecting
+	endSlow       reason = "slow"       // the client does not read what it is sent
+	endDead       reason = "dead"       // no answer to pings
+	endSuperseded reason = "superseded" // the client connected elsewhere
+	endClosed     reason = "closed"     // the client closed the socket, or the network did
+	endProtocol   reason = "protocol"   // the client broke the WebSocket protocol
+	endDrain      reason = "drain"      // this node is going down
+)
+
+// metrics are the series of this package.
+type metrics struct {
+	sessions      prometheus.Gauge
+	sockets       prometheus.Gauge
+	polls         prometheus.Gauge
+	subscriptions prometheus.Gauge
+	messages      *prometheus.CounterVec // by verb and result
+	deliveries    prometheus.Counter
+	frames        prometheus.Counter
+	ended         *prometheus.CounterVec // sessions, by reason
+	closed        *prometheus.CounterVec // sockets, by reason
+	revoked       prometheus.Counter
+}
+
+func newMetrics(r prometheus.Registerer, apps func() int) *metrics {
+	gauge := func(name, help string) prometheus.Gauge {
+		return prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "pandapush", Subsystem: "edge", Name: name, Help: help})
+	}
+	counter := func(name, help string) prometheus.CounterOpts {
+		return prometheus.CounterOpts{Namespace: "pandapush", Subsystem: "edge", Name: name, Help: help}
+	}
+	m := &metrics{
+		sessions:      gauge("sessions", "Bayeux sessions on this node."),
+		sockets:       gauge("sockets", "Open WebSockets."),
+		polls:         gauge("polls", "Long polls being held."),
+		subscriptions: gauge("subscriptions", "Subscriptions on this node."),
+		messages:      prometheus.NewCounterVec(counter("messages_total", "Bayeux messages received, by verb and result."), []string{"verb", "result"}),
+		deliveries:    prometheus.NewCounter(counter("deliveries_total", "Messages queued for a session, once for each session.")),
+		frames:        prometheus.NewCounter(counter("frames_total", "WebSocket frames written with deliveries.")),
+		ended:         prometheus.NewCounterVec(counter("sessions_ended_total", "Sessions ended, by reason."), []string{"reason"}),
+		closed:        prometheus.NewCounterVec(counter("sockets_closed_total", "WebSockets closed, by reason."), []string{"reason"}),
+		revoked:       prometheus.NewCounter(counter("subscriptions_revoked_total", "Subscriptions ended because their key or application is gone.")),
+	}
+	if r != nil {
+		r.MustRegister(m.sessions, m.sockets, m.polls, m.subscriptions, m.messages, m.deliveries, m.frames, m.ended, m.closed, m.revoked,
+			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+				Namespace: "pandapush", Subsystem: "edge", Name: "applications", Help: "Applications that somebody on this node subscribes to.",
+			}, func() float64 { return float64(apps()) }))
+	}
+	return m
+}

@@ -1,0 +1,306 @@
+package edge
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lxzan/gws"
+)
+
+// readBuffer is the size of a socket's read buffer, in bytes. A longer frame is read past it, so a small one costs an idle
+// socket little and a busy one nothing.
+const readBuffer = 512
+
+// Close codes of RFC 6455 §7.4.1.
+const (
+	closeNormal    = 1000
+	closeGoingAway = 1001
+)
+
+// socket is one WebSocket. Its only goroutine is the read loop, which handles a frame to the end before it reads the
+// next; any goroutine may write, since writing never blocks.
+type socket struct {
+	// Set before the read loop starts, then never changed.
+	server *Server
+	ws     *gws.Conn
+	net    *netConn
+
+	session atomic.Pointer[session] // whose path this socket is or was last; stored by the read loop alone
+	heard   atomic.Int64            // when something last arrived, Unix nanoseconds
+	pinged  atomic.Int64            // when the last ping was sent, Unix nanoseconds
+	why     atomic.Pointer[reason]  // why we closed it; nil if the other side did
+	roomy   chan struct{}           // gets a token when a blocked socket drains
+}
+
+// upgrade turns the request into a WebSocket and starts its read loop. It returns as soon as that runs, so that net/http
+// can let go of its own buffers and stack.
+func (e *Server) upgrade(w http.ResponseWriter, r *http.Request) {
+	hijacker, ok := w.(http.Hijacker)
+	if !ok {
+		http.Error(w, "WebSocket is not possible here", http.StatusInternalServerError)
+		return
+	}
+	conn, buffered, err := hijacker.Hijack()
+	if err != nil {
+		http.Error(w, "WebSocket is not possible here", http.StatusInternalServerError)
+		return
+	}
+	s := &socket{server: e, roomy: make(chan struct{}, 1)}
+	s.net = newNetConn(conn, e.cfg.WriteTimeout, e.cfg.Limits.FrameBytes+e.cfg.Limits.QueueBytes, s.drained)
+	// A client may send its first frame right behind the request; net/http has read it already.
+	var early io.Reader = conn
+	if n := buffered.Reader.Buffered(); n > 0 {
+		peeked, err := buffered.Reader.Peek(n)
+		if err != nil {
+			_ = conn.Close() // can't happen: the bytes are there
+			return
+		}
+		early = io.MultiReader(bytes.NewReader(bytes.Clone(peeked)), conn)
+	}
+	s.ws, err = e.upgrader.UpgradeFromConn(s.net, bufio.NewReaderSize(early, readBuffer), r)
+	if err != nil {
+		return // gws has answered with 400 and closed
+	}
+	s.ws.Session().Store("", s)
+	s.heard.Store(e.cfg.Now().UnixNano())
+	if !e.sockets.add(s) {
+		s.close(closeGoingAway, endDrain)
+		return
+	}
+	go func() {
+		defer e.sockets.remove(s)
+		s.ws.ReadLoop()
+	}()
+}
+
+// deliver writes batch as one frame, a Bayeux array. An error means that the socket is gone and the batch still owed.
+func (s *socket) deliver(batch []*delivery) error {
+	parts := partsPool.Get().(*[][]byte) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	list := append((*parts)[:0], openArray)
+	for i, d := range batch {
+		if i > 0 {
+			list = append(list, comma)
+		}
+		list = append(list, d.wire)
+	}
+	list = append(list, closeArray)
+	err := s.ws.Writev(gws.OpcodeText, list...)
+	clear(list)
+	*parts = list
+	partsPool.Put(parts)
+	if err == nil {
+		s.server.stats.frames.Inc()
+	}
+	return err
+}
+
+var (
+	openArray, comma, closeArray = []byte("["), []byte(","), []byte("]") // read-only, shared
+
+	partsPool = sync.Pool{New: func() any { return new([][]byte) }}
+)
+
+// send writes one frame of replies. A socket that is gone loses them: its client asks again.
+func (s *socket) send(frame []byte) {
+	if err := s.ws.WriteMessage(gws.OpcodeText, frame); err != nil {
+		s.server.cfg.Logger.Debug("reply not written", "err", err)
+	}
+}
+
+// blocked reports whether the client has yet to take what was written.
+func (s *socket) blocked() bool { return s.net.Blocked() }
+
+// drained is called when a blocked socket can be written to again, or has failed.
+func (s *socket) drained() {
+	select {
+	case s.roomy <- struct{}{}:
+	default:
+	}
+	if sess := s.session.Load(); sess != nil {
+		sess.drained(s)
+	}
+}
+
+// awaitRoom blocks while the socket is blocked, so that a client that does not read its replies is not read from either.
+func (s *socket) awaitRoom(ctx context.Context) {
+	for s.net.Blocked() {
+		select {
+		case <-s.roomy:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// close sends a Close frame and closes the connection. Only the first call's reason counts.
+func (s *socket) close(code uint16, why reason) {
+	s.why.CompareAndSwap(nil, &why)
+	if err := s.ws.WriteClose(code, nil); err != nil && !errors.Is(err, gws.ErrConnClosed) {
+		s.server.cfg.Logger.Debug("close frame not written", "err", err)
+	}
+}
+
+// kill closes the connection without a word: its client is not there to hear it.
+func (s *socket) kill(why reason) {
+	s.why.CompareAndSwap(nil, &why)
+	_ = s.net.Conn.Close() // closing twice is all that can go wrong
+}
+
+// endReason says why the socket ended, for the metrics.
+func (s *socket) endReason(err error) reason {
+	var closed *gws.CloseError
+	switch why := s.why.Load(); {
+	case why != nil:
+		return *why
+	case errors.Is(s.net.Failure(), errSlow):
+		return endSlow
+	case errors.As(err, &closed), errors.Is(err, io.EOF), s.net.Failure() != nil, isNetwork(err):
+		return endClosed
+	}
+	return endProtocol
+}
+
+func isNetwork(err error) bool {
+	var op *net.OpError
+	return errors.As(err, &op) || errors.Is(err, net.ErrClosed) || errors.Is(err, io.ErrUnexpectedEOF)
+}
+
+// events are gws' callbacks. All but OnClose run in the read loop, and so does OnClose, as its last act.
+type events struct{ gws.BuiltinEventHandler }
+
+func (events) OnMessage(ws *gws.Conn, message *gws.Message) {
+	s := socketOf(ws)
+	s.heard.Store(s.server.cfg.Now().UnixNano())
+	s.awaitRoom(s.server.ctx)
+	s.server.handleFrame(s, message.Bytes())
+	_ = message.Close() // gives the buffer back to gws; it never fails
+}
+
+func (events) OnPing(ws *gws.Conn, payload []byte) {
+	s := socketOf(ws)
+	s.heard.Store(s.server.cfg.Now().UnixNano())
+	s.awaitRoom(s.server.ctx)
+	if err := ws.WritePong(payload); err != nil {
+		s.server.cfg.Logger.Debug("pong not written", "err", err)
+	}
+}
+
+func (events) OnPong(ws *gws.Conn, _ []byte) {
+	s := socketOf(ws)
+	s.heard.Store(s.server.cfg.Now().UnixNano())
+}
+
+func (events) OnClose(ws *gws.Conn, err error) {
+	s := socketOf(ws)
+	s.server.stats.closed.WithLabelValues(string(s.endReason(err))).Inc()
+	if sess := s.session.Load(); sess != nil {
+		sess.leaveSocket(s.server.cfg.Now(), s)
+	}
+}
+
+// slot is gws' storage for a connection, cut down to the one value that we keep there.
+type slot struct{ value any }
+
+func newSlot() gws.SessionStorage { return &slot{} }
+
+func (s *slot) Len() int                       { return 1 }
+func (s *slot) Load(string) (any, bool)        { return s.value, s.value != nil }
+func (s *slot) Delete(string)                  { s.value = nil }
+func (s *slot) Store(_ string, value any)      { s.value = value }
+func (s *slot) Range(f func(string, any) bool) { f("", s.value) }
+
+func socketOf(ws *gws.Conn) *socket {
+	value, _ := ws.Session().Load("")
+	return value.(*socket) //nolint:errcheck,forcetypeassert // upgrade stores it before anything is read
+}
+
+// sockets are the open sockets of this node.
+type sockets struct {
+	mu       sync.Mutex
+	all      map[*socket]struct{}
+	draining bool
+	open     sync.WaitGroup
+	stats    *metrics
+}
+
+// add counts s as open, unless the node is going down.
+func (r *sockets) add(s *socket) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.draining {
+		return false
+	}
+	if r.all == nil {
+		r.all = map[*socket]struct{}{}
+	}
+	r.all[s] = struct{}{}
+	r.open.Add(1)
+	r.stats.sockets.Inc()
+	return true
+}
+
+// remove forgets s, whose read loop has ended.
+func (r *sockets) remove(s *socket) {
+	r.mu.Lock()
+	delete(r.all, s)
+	r.mu.Unlock()
+	r.stats.sockets.Dec()
+	r.open.Done()
+}
+
+// list returns the open sockets, in no order.
+func (r *sockets) list() []*socket {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	list := make([]*socket, 0, len(r.all))
+	for s := range r.all {
+		list = append(list, s)
+	}
+	return list
+}
+
+// awaitNone waits until no socket is open, or ctx ends.
+func (r *sockets) awaitNone(ctx context.Context) {
+	none := make(chan struct{})
+	go func() {
+		r.open.Wait() // ends for sure: Run closes what is still open
+		close(none)
+	}()
+	select {
+	case <-none:
+	case <-ctx.Done():
+	}
+}
+
+// refuse lets no more sockets in, and returns those that are open.
+func (r *sockets) refuse() []*socket {
+	r.mu.Lock()
+	r.draining = true
+	r.mu.Unlock()
+	return r.list()
+}
+
+// ping pings the sockets that have been silent for interval, and closes those that have been for twice as long: a living
+// client answers a ping.
+func (r *sockets) ping(now time.Time, interval time.Duration) {
+	for _, s := range r.list() {
+		silent := now.Sub(time.Unix(0, s.heard.Load()))
+		switch {
+		case silent >= 2*interval:
+			s.kill(endDead)
+		case silent >= interval && s.pinged.Load() < s.heard.Load():
+			s.pinged.Store(now.UnixNano())
+			if err := s.ws.WritePing(nil); err != nil {
+				s.server.cfg.Logger.Debug("ping not written", "err", err)
+			}
+		}
+	}
+}
