@@ -64,8 +64,7 @@ func refusal(code int, argument, text string) pandapush.Refusal {
 // ErrorText returns what stands in the "error" of a reply: the text of a pandapush.Refusal, which all checks of this
 // package return, and a "400:" for what Decode returns. Any other error is an InternalError, and says no more than that.
 func ErrorText(err error) string {
-	var refused pandapush.Refusal
-	if errors.As(err, &refused) {
+	if refused, ok := errors.AsType[pandapush.Refusal](err); ok {
 		return refused.Error()
 	}
 	for _, target := range []error{ErrNotJSON, ErrNotMessages, ErrTooManyMessages, ErrTooDeep} {

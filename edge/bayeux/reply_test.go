@@ -54,11 +54,13 @@ func TestReply(t *testing.T) {
 				`"advice":{"reconnect":"handshake","interval":0},"successful":false}`,
 		},
 		{
-			"disconnect", `{"channel":"/meta/disconnect","clientId":"abc"}`, bayeux.Reply{},
+			"disconnect", `{"channel":"/meta/disconnect","clientId":"abc"}`,
+			bayeux.Reply{},
 			`{"clientId":"abc","channel":"/meta/disconnect","successful":true}`,
 		},
 		{
-			"disconnect of nobody", `{"channel":"/meta/disconnect","clientId":"abc"}`, bayeux.Reply{Err: pandapush.Refusal("no")},
+			"disconnect of nobody", `{"channel":"/meta/disconnect","clientId":"abc"}`,
+			bayeux.Reply{Err: pandapush.Refusal("no")},
 			`{"channel":"/meta/disconnect","error":"no","successful":false}`,
 		},
 		{
@@ -77,15 +79,18 @@ func TestReply(t *testing.T) {
 			`{"clientId":"abc","channel":"/meta/subscribe","subscription":[],"error":"no","successful":false}`,
 		},
 		{
-			"unsubscribe", `{"channel":"/meta/unsubscribe","id":"\u0031","subscription":[]}`, bayeux.Reply{},
+			"unsubscribe", `{"channel":"/meta/unsubscribe","id":"\u0031","subscription":[]}`,
+			bayeux.Reply{},
 			`{"id":"\u0031","channel":"/meta/unsubscribe","subscription":[],"successful":true}`,
 		},
 		{
-			"publish", `{"channel":"/foo","data":{"a":1},"clientId":"abc","id":"x"}`, bayeux.Reply{},
+			"publish", `{"channel":"/foo","data":{"a":1},"clientId":"abc","id":"x"}`,
+			bayeux.Reply{},
 			`{"id":"x","clientId":"abc","channel":"/foo","successful":true}`,
 		},
 		{
-			"nothing", `{"id":0,"clientId":"","channel":null,"error":7}`, bayeux.Reply{Err: pandapush.Refusal("a\"\\\n\u2028\xff")},
+			"nothing", `{"id":0,"clientId":"","channel":null,"error":7}`,
+			bayeux.Reply{Err: pandapush.Refusal("a\"\\\n\u2028\xff")},
 			`{"error":"a\"\\\u000a\u2028` + "\ufffd" + `","successful":false}`,
 		},
 	} {

@@ -1,6 +1,10 @@
 package bayeux
 
-import "unicode/utf8"
+import (
+	"encoding/binary"
+	"math/bits"
+	"unicode/utf8"
+)
 
 // scanner reads JSON text (RFC 8259), strictly, and copies nothing.
 //
@@ -168,28 +172,44 @@ func (s *scanner) member() (name, value Value) {
 func (s *scanner) str() Value {
 	start := s.pos
 	s.expect('"')
-	for i := s.pos; i < len(s.text); i++ {
-		switch c := s.text[i]; {
-		case c == '"':
-			s.pos = i + 1
+	for {
+		s.pos += plain(s.text[s.pos:])
+		switch s.peek() {
+		case '"':
+			s.pos++
 			return s.text[start:s.pos:s.pos]
-		case c == '\\':
-			n := escapeLength(s.text[i:])
+		case '\\':
+			n := escapeLength(s.text[s.pos:])
 			if n == 0 {
-				s.pos = i
 				s.fail()
 				return nil
 			}
-			i += n - 1
-		case c < ' ':
-			s.pos = i
+			s.pos += n
+		default: // a control character or the end
 			s.fail()
 			return nil
 		}
 	}
-	s.pos = len(s.text)
-	s.fail()
-	return nil
+}
+
+// plain returns with how many bytes text begins that stand for themselves in a string: none of them a quote, a
+// backslash or a control character. It looks at eight at a time, since strings are most of what there is to read.
+func plain(text []byte) int {
+	const ones, high = 0x0101010101010101, 0x8080808080808080
+	n := 0
+	for ; len(text)-n >= 8; n += 8 {
+		word := binary.LittleEndian.Uint64(text[n:])
+		quote, slash := word^ones*'"', word^ones*'\\'
+		// Each term has the high bit of a byte set that is 0, or less than a space; maybe those of bytes after it, too.
+		special := (quote-ones)&^quote | (slash-ones)&^slash | (word-ones*' ')&^word
+		if special &= high; special != 0 {
+			return n + bits.TrailingZeros64(special)/8
+		}
+	}
+	for n < len(text) && text[n] != '"' && text[n] != '\\' && text[n] >= ' ' {
+		n++
+	}
+	return n
 }
 
 // escapeLength returns the length of the escape sequence that text begins with, or 0 if it is none.
