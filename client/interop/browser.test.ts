@@ -51,7 +51,7 @@ test("the page of the README shows what curl publishes", async () => {
   await page.close();
 });
 
-test("a page shows what is published after it was hidden from the server by a network that was away", async () => {
+test("a page goes on by itself after the server was killed", async () => {
   const page = await open();
   await server.kill();
   await server.start();
