@@ -149,15 +149,18 @@ func (d *DB) exec(ctx context.Context, r runner, statement string, args ...any) 
 }
 
 // query runs a SELECT and calls scan for each row.
-func (d *DB) query(ctx context.Context, r runner, scan func(*sql.Rows) error, query string, args ...any) error {
+func (d *DB) query(ctx context.Context, r runner, scan func(*sql.Rows) error, query string, args ...any) (err error) {
 	rows, err := r.QueryContext(ctx, d.driver.bind(query), d.driver.args(args)...)
 	if err != nil {
 		return d.explain(err)
 	}
-	for err == nil && rows.Next() {
-		err = scan(rows)
+	defer func() { err = d.explain(errors.Join(err, rows.Close())) }()
+	for rows.Next() {
+		if err := scan(rows); err != nil {
+			return err
+		}
 	}
-	return d.explain(errors.Join(err, rows.Err(), rows.Close()))
+	return rows.Err()
 }
 
 // inTx runs do in a transaction, which is rolled back if do returns an error. On SQLite do must use tx alone: the

@@ -32,7 +32,7 @@ func TestRandomTextIsFair(t *testing.T) {
 			t.Errorf("%c is there %d times, want about %d", letter, n, each)
 		}
 	}
-	if randomText(20) == randomText(20) {
+	if one, other := randomText(20), randomText(20); one == other {
 		t.Error("the same twice")
 	}
 }

@@ -342,6 +342,7 @@ func TestRingOverRealDatabases(t *testing.T) {
 	t.Parallel()
 	for name, open := range map[string]func(testing.TB) *db.DB{"sqlite": dbtest.NewSQLite, "postgres": dbtest.NewPostgres} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			d := open(t)
 			if err := d.EnsureDev(t.Context(), "app", "key", "secret"); err != nil {
 				t.Fatal(err)

@@ -4,9 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"maps"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -22,17 +20,18 @@ type engine struct {
 	raw *sql.DB // past the package, for what it would not do
 }
 
-// engines calls test for an empty database of each kind.
-func engines(t *testing.T, test func(*testing.T, engine)) {
-	t.Helper()
-	t.Run("sqlite", func(t *testing.T) {
+// engines make an empty database of each kind.
+var engines = map[string]func(*testing.T) engine{
+	"sqlite": func(t *testing.T) engine {
+		t.Helper()
 		path := filepath.Join(t.TempDir(), "db.sqlite")
-		test(t, engine{db.Config{Driver: db.SQLite, Path: path}, rawDB(t, "sqlite", path)})
-	})
-	t.Run("postgres", func(t *testing.T) {
+		return engine{db.Config{Driver: db.SQLite, Path: path}, rawDB(t, "sqlite", path)}
+	},
+	"postgres": func(t *testing.T) engine {
+		t.Helper()
 		url := dbtest.PostgresURL(t)
-		test(t, engine{db.Config{Driver: db.Postgres, URL: url}, rawDB(t, "pgx", url)})
-	})
+		return engine{db.Config{Driver: db.Postgres, URL: url}, rawDB(t, "pgx", url)}
+	},
 }
 
 func rawDB(t *testing.T, driver, dsn string) *sql.DB {
@@ -72,197 +71,229 @@ func (e engine) exec(t *testing.T, statements ...string) {
 	}
 }
 
-// columns returns the sorted columns of each of our tables.
-func (e engine) columns(t *testing.T) map[string][]string {
+// strings runs a query for one column of text.
+func (e engine) strings(t *testing.T, query string, args ...any) []string {
 	t.Helper()
-	columns := map[string][]string{}
-	for _, table := range []string{"applications", "application_users", "keys"} {
-		rows, err := e.raw.QueryContext(t.Context(), "SELECT * FROM "+table)
-		if err != nil {
-			t.Fatal(err)
-		}
-		columns[table], err = rows.Columns()
-		if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
-			t.Fatal(err)
-		}
-		slices.Sort(columns[table])
+	rows, err := e.raw.QueryContext(t.Context(), query, args...)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return columns
+	defer rows.Close()
+	var found []string
+	for rows.Next() {
+		var text string
+		if err := rows.Scan(&text); err != nil {
+			t.Fatal(err)
+		}
+		found = append(found, text)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// columns returns the sorted names of a table's columns.
+func (e engine) columns(t *testing.T, table string) []string {
+	t.Helper()
+	if e.cfg.Driver == db.Postgres {
+		return e.strings(t, `SELECT column_name FROM information_schema.columns
+			WHERE table_schema = 'public' AND table_name = $1 ORDER BY column_name COLLATE "C"`, table)
+	}
+	return e.strings(t, `SELECT name FROM pragma_table_info(?) ORDER BY name`, table)
 }
 
 // indexes returns the sorted names of the indexes that we made.
 func (e engine) indexes(t *testing.T) []string {
 	t.Helper()
-	query := `SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL`
 	if e.cfg.Driver == db.Postgres {
-		query = `SELECT indexname FROM pg_indexes WHERE schemaname = 'public' AND indexname NOT LIKE '%pkey'`
+		return e.strings(t, `SELECT indexname FROM pg_indexes
+			WHERE schemaname = 'public' AND indexname NOT LIKE '%pkey' ORDER BY indexname COLLATE "C"`)
 	}
-	rows, err := e.raw.QueryContext(t.Context(), query)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			t.Fatal(err)
-		}
-		names = append(names, name)
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-		t.Fatal(err)
-	}
-	slices.Sort(names)
-	return names
+	return e.strings(t, `SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL ORDER BY name`)
 }
 
-func TestBothDatabasesEndInTheSameColumns(t *testing.T) {
+func TestAllDatabasesEndInTheSameColumns(t *testing.T) {
 	t.Parallel()
-	columns, indexes := map[string]map[string][]string{}, map[string][]string{}
-	for name, prepare := range map[string]func(*testing.T, engine){
+	columns := map[string][]string{
+		"application_users": {"application_id", "user_id"},
+		"applications":      {"created_at", "created_by", "id", "name", "updated_at"},
+		"keys": {
+			"application_id", "created_at", "created_by", "expires", "id", "last_used", "purpose", "revoked_at", "secret",
+			"updated_at", "use_count",
+		},
+	}
+	indexes := []string{"application_users_application_id", "keys_application_id"}
+	for origin, prepare := range map[string]func(*testing.T, engine){
 		"fresh":   func(*testing.T, engine) {},
 		"adopted": buildKnex,
 	} {
-		engines(t, func(t *testing.T, e engine) {
-			prepare(t, e)
-			if err := e.open(t).Migrate(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			key := name + " " + string(e.cfg.Driver)
-			columns[key], indexes[key] = e.columns(t), e.indexes(t)
-		})
-	}
-	for _, key := range slices.Collect(maps.Keys(columns)) {
-		if want := columns["fresh sqlite"]; !reflect.DeepEqual(columns[key], want) {
-			t.Errorf("columns of %s: %v\nfresh sqlite: %v", key, columns[key], want)
-		}
-		if want := []string{"application_users_application_id", "keys_application_id"}; !slices.Equal(indexes[key], want) {
-			t.Errorf("indexes of %s: %q, want %q", key, indexes[key], want)
+		for name, empty := range engines {
+			t.Run(origin+" "+name, func(t *testing.T) {
+				t.Parallel()
+				e := empty(t)
+				prepare(t, e)
+				if err := e.open(t).Migrate(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				for table, want := range columns {
+					if got := e.columns(t, table); !slices.Equal(got, want) {
+						t.Errorf("columns of %s: %q, want %q", table, got, want)
+					}
+				}
+				if got := e.indexes(t); !slices.Equal(got, indexes) {
+					t.Errorf("indexes %q, want %q", got, indexes)
+				}
+			})
 		}
 	}
 }
 
 func TestPendingMigrationsAreToldAndApplied(t *testing.T) {
 	t.Parallel()
-	engines(t, func(t *testing.T, e engine) {
-		d := e.open(t)
-		err := d.Pending(t.Context())
-		if !errors.Is(err, db.ErrPending) || !strings.Contains(err.Error(), "pandapush migrate up") {
-			t.Errorf("Pending() before = %v", err)
-		}
-		states, err := d.MigrationStatus(t.Context())
-		if err != nil || len(states) == 0 || !states[0].AppliedAt.IsZero() || states[0].Name != "00001_init.sql" {
-			t.Errorf("MigrationStatus() before = %+v, %v", states, err)
-		}
-		for range 2 { // the second time there is nothing to do
-			if err := d.Migrate(t.Context()); err != nil {
-				t.Fatal(err)
+	for name, empty := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := empty(t)
+			d := e.open(t)
+			err := d.Pending(t.Context())
+			if !errors.Is(err, db.ErrPending) || !strings.Contains(err.Error(), "pandapush migrate up") {
+				t.Errorf("Pending() before = %v", err)
 			}
-		}
-		if err := d.Pending(t.Context()); err != nil {
-			t.Errorf("Pending() after = %v", err)
-		}
-		current, latest, err := d.Version(t.Context())
-		if err != nil || current != latest || latest != int64(len(states)) {
-			t.Errorf("Version() = %d, %d, %v", current, latest, err)
-		}
-		states, err = d.MigrationStatus(t.Context())
-		if err != nil || states[0].AppliedAt.IsZero() {
-			t.Errorf("MigrationStatus() after = %+v, %v", states, err)
-		}
-	})
+			states, err := d.MigrationStatus(t.Context())
+			if err != nil || len(states) == 0 || !states[0].AppliedAt.IsZero() || states[0].Name != "00001_init.sql" {
+				t.Errorf("MigrationStatus() before = %+v, %v", states, err)
+			}
+			for range 2 { // the second time there is nothing to do
+				if err := d.Migrate(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := d.Pending(t.Context()); err != nil {
+				t.Errorf("Pending() after = %v", err)
+			}
+			current, latest, err := d.Version(t.Context())
+			if err != nil || current != latest || latest != int64(len(states)) {
+				t.Errorf("Version() = %d, %d, %v", current, latest, err)
+			}
+			states, err = d.MigrationStatus(t.Context())
+			if err != nil || states[0].AppliedAt.IsZero() {
+				t.Errorf("MigrationStatus() after = %+v, %v", states, err)
+			}
+		})
+	}
 }
 
 func TestAskingForTheVersionChangesNothing(t *testing.T) {
 	t.Parallel()
-	engines(t, func(t *testing.T, e engine) {
-		d := e.open(t)
-		if current, _, err := d.Version(t.Context()); err != nil || current != 0 {
-			t.Errorf("Version() = %d, %v", current, err)
-		}
-		if _, err := d.MigrationStatus(t.Context()); err != nil {
-			t.Error(err)
-		}
-		if _, err := e.raw.ExecContext(t.Context(), "CREATE TABLE goose_db_version (x integer)"); err != nil {
-			t.Errorf("the table of versions exists: %v", err)
-		}
-	})
+	for name, empty := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := empty(t)
+			d := e.open(t)
+			if current, _, err := d.Version(t.Context()); err != nil || current != 0 {
+				t.Errorf("Version() = %d, %v", current, err)
+			}
+			if _, err := d.MigrationStatus(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if _, err := e.raw.ExecContext(t.Context(), "CREATE TABLE goose_db_version (x integer)"); err != nil {
+				t.Errorf("the table of versions exists: %v", err)
+			}
+		})
+	}
 }
 
 func TestNewerSchemaIsRefused(t *testing.T) {
 	t.Parallel()
-	engines(t, func(t *testing.T, e engine) {
-		d := e.open(t)
-		if err := d.Migrate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		e.exec(t, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (4711, true)")
-		for i, err := range []error{d.Pending(t.Context()), d.Migrate(t.Context())} {
-			if !errors.Is(err, db.ErrNewer) {
-				t.Errorf("call %d: %v", i+1, err)
+	for name, empty := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := empty(t)
+			d := e.open(t)
+			if err := d.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
 			}
-		}
-	})
+			e.exec(t, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (4711, true)")
+			for i, err := range []error{d.Pending(t.Context()), d.Migrate(t.Context())} {
+				if !errors.Is(err, db.ErrNewer) {
+					t.Errorf("call %d: %v", i+1, err)
+				}
+			}
+		})
+	}
 }
 
 func TestFirstMigrationHasNoWayDown(t *testing.T) {
 	t.Parallel()
-	engines(t, func(t *testing.T, e engine) {
-		buildKnex(t, e)
-		d := e.open(t)
-		if err := d.Migrate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		before, err := d.AllKeys(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := d.MigrateDown(t.Context()); err == nil || !strings.Contains(err.Error(), "no way down") {
-			t.Errorf("MigrateDown() = %v", err)
-		}
-		if err := d.Pending(t.Context()); err != nil {
-			t.Errorf("Pending() = %v", err)
-		}
-		after, err := d.AllKeys(t.Context())
-		if err != nil || len(after) != len(before) {
-			t.Errorf("AllKeys() = %d keys, %v; were %d", len(after), err, len(before))
-		}
-	})
+	for name, empty := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := empty(t)
+			buildKnex(t, e)
+			d := e.open(t)
+			if err := d.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			before, err := d.AllKeys(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := d.MigrateDown(t.Context()); err == nil || !strings.Contains(err.Error(), "no way down") {
+				t.Errorf("MigrateDown() = %v", err)
+			}
+			if err := d.Pending(t.Context()); err != nil {
+				t.Errorf("Pending() = %v", err)
+			}
+			after, err := d.AllKeys(t.Context())
+			if err != nil || len(after) != len(before) {
+				t.Errorf("AllKeys() = %d keys, %v; were %d", len(after), err, len(before))
+			}
+		})
+	}
 }
 
 func TestManyMigrateAtOnce(t *testing.T) {
 	t.Parallel()
-	engines(t, func(t *testing.T, e engine) {
-		buildKnex(t, e)
-		var all sync.WaitGroup
-		for range 10 {
-			d := e.open(t)
-			all.Go(func() {
-				if err := d.Migrate(t.Context()); err != nil {
-					t.Error(err)
-				}
-			})
-		}
-		all.Wait()
-		if err := e.open(t).Pending(t.Context()); err != nil {
-			t.Error(err)
-		}
-		var applied int
-		row := e.raw.QueryRowContext(t.Context(), "SELECT count(*) FROM goose_db_version WHERE version_id = 1")
-		if err := row.Scan(&applied); err != nil || applied != 1 {
-			t.Errorf("migration 1 was applied %d times, %v", applied, err)
-		}
-	})
+	for name, empty := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := empty(t)
+			buildKnex(t, e)
+			var all sync.WaitGroup
+			for range 10 {
+				d := e.open(t)
+				all.Go(func() {
+					if err := d.Migrate(t.Context()); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+			if err := e.open(t).Pending(t.Context()); err != nil {
+				t.Error(err)
+			}
+			var applied int
+			row := e.raw.QueryRowContext(t.Context(), "SELECT count(*) FROM goose_db_version WHERE version_id = 1")
+			if err := row.Scan(&applied); err != nil || applied != 1 {
+				t.Errorf("migration 1 was applied %d times, %v", applied, err)
+			}
+		})
+	}
 }
 
 func TestMigrateEndsWithItsContext(t *testing.T) {
 	t.Parallel()
-	engines(t, func(t *testing.T, e engine) {
-		d := e.open(t)
-		ctx, cancel := context.WithCancel(t.Context())
-		cancel()
-		if err := d.Migrate(ctx); !errors.Is(err, context.Canceled) {
-			t.Errorf("Migrate() = %v", err)
-		}
-	})
+	for name, empty := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			e := empty(t)
+			d := e.open(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			cancel()
+			if err := d.Migrate(ctx); !errors.Is(err, context.Canceled) {
+				t.Errorf("Migrate() = %v", err)
+			}
+		})
+	}
 }

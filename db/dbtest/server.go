@@ -2,6 +2,7 @@ package dbtest
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,13 +19,19 @@ import (
 const script = `
 dir=$1 bin=$2
 trap 'rm -rf "$dir"' EXIT
-cd "$dir" &&
-"$bin/initdb" -D "$dir/data" -A trust -U postgres --no-sync -E UTF8 --no-locale >"$dir/log" 2>&1 &&
-"$bin/pg_ctl" -D "$dir/data" -w -l "$dir/log" -o "-c listen_addresses='' -k $dir -p 5432 -c max_connections=200 \
-	-c fsync=off -c synchronous_commit=off -c full_page_writes=off" start >/dev/null 2>&1 || { cat "$dir/log"; exit 1; }
+cd "$dir" || exit 1
+"$bin/initdb" -D data -A trust -U postgres --no-sync -E UTF8 --no-locale >log 2>&1 || { cat log; exit 1; }
+"$bin/postgres" -D data -c listen_addresses= -k "$dir" -p 5432 -c max_connections=200 \
+	-c fsync=off -c synchronous_commit=off -c full_page_writes=off >>log 2>&1 &
+until "$bin/pg_isready" -q -h "$dir" -p 5432; do
+	kill -0 $! || { cat log; exit 1; }
+	sleep 0.05
+done
 echo ready
 read -r _
-"$bin/pg_ctl" -D "$dir/data" -m immediate stop >/dev/null 2>&1
+kill -QUIT $!
+wait
+exit 0
 `
 
 // server is a running Postgres.
@@ -44,7 +51,8 @@ func startServer() (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("/bin/sh", "-c", script, "sh", dir, bin)
+	// It outlives the test that happens to start it.
+	cmd := exec.CommandContext(context.Background(), "/bin/sh", "-c", script, "sh", dir, bin)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that Ctrl-C reaches the tests alone
 	if err := asPostgres(cmd, dir); err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
