@@ -1,13 +1,17 @@
 import type { Incoming, Outgoing } from "./bayeux.js";
 import { BayeuxError } from "./error.js";
+import { Timer } from "./timer.js";
 import type { Route } from "./transport/route.js";
 import type { Transport } from "./transport/transport.js";
+
+/** How long the server may take for a reply, in milliseconds, before the transport is given up. */
+const replyWithin = 10_000;
 
 /** A message that waits for its reply. */
 export interface Request {
   message: Outgoing;
-  /** Milliseconds to wait for the reply, after which the transport is given up. */
-  timeout: number;
+  /** Milliseconds for which the server may hold the reply in addition. */
+  held?: number;
   /** Whether it is given up, rather than sent again, when the transport fails. */
   once?: boolean;
   /** Called once with the reply, or with the reason why there will be none; not called if the request is forgotten. */
@@ -15,8 +19,8 @@ export interface Request {
 }
 
 export interface DispatcherHooks {
-  /** Every message, before the request that it answers hears of it. */
-  received(message: Incoming): void;
+  /** The reply to a request that waits for it, before that hears of it. */
+  answered(message: Incoming): void;
   /** A message that somebody published. */
   delivered(message: Incoming): void;
   /** The server was reached, or can't be reached. Called when that changes. */
@@ -40,7 +44,7 @@ export class Dispatcher {
   /** In the order in which they were sent. */
   readonly #pending = new Map<string, Envelope>();
   #transport: Transport | null = null;
-  #pause: ReturnType<typeof setTimeout> | null = null;
+  readonly #pause = new Timer();
   #flushing = false;
   #reachable: boolean | null = null;
   #lastId = 0;
@@ -57,7 +61,7 @@ export class Dispatcher {
 
   /** Sends at the end of the current task, together with what else is sent in it. */
   send(request: Request): void {
-    if (request.once && this.#pause !== null) {
+    if (request.once && this.#pause.running) {
       request.done(new BayeuxError("Connection lost"));
       return;
     }
@@ -91,10 +95,7 @@ export class Dispatcher {
   /** Ends every request with `reason`, and the transport. */
   close(reason: BayeuxError): void {
     this.#drop();
-    if (this.#pause !== null) {
-      clearTimeout(this.#pause);
-      this.#pause = null;
-    }
+    this.#pause.stop();
     for (const id of [...this.#pending.keys()]) {
       this.#take(id)?.done(reason);
     }
@@ -102,14 +103,14 @@ export class Dispatcher {
 
   #flush(): void {
     const unsent = [...this.#pending.values()].filter((envelope) => !envelope.sent);
-    if (unsent.length === 0 || this.#pause !== null) {
+    if (unsent.length === 0 || this.#pause.running) {
       return;
     }
     this.#transport ??= this.#open();
     const transport = this.#transport;
     for (const envelope of unsent) {
       envelope.sent = true;
-      envelope.timer = setTimeout(() => this.#failed(transport), envelope.timeout);
+      envelope.timer = setTimeout(() => this.#failed(transport), replyWithin + (envelope.held ?? 0));
     }
     // A server may hold the answers to everything that shares a frame with a connect for as long as the connect.
     const messages = unsent.map((envelope) => envelope.message);
@@ -137,11 +138,14 @@ export class Dispatcher {
     this.#route.worked();
     this.#setReachable(true);
     for (const message of messages) {
-      this.#hooks.received(message);
       if ("data" in message) {
         this.#hooks.delivered(message);
-      } else if (message.successful !== undefined) {
-        this.#take(message.id)?.done(message.successful ? message : BayeuxError.parse(message.error));
+        continue;
+      }
+      const envelope = message.successful === undefined ? undefined : this.#take(message.id);
+      if (envelope) {
+        this.#hooks.answered(message);
+        envelope.done(message.successful ? message : BayeuxError.parse(message.error));
       }
     }
   }
@@ -158,19 +162,15 @@ export class Dispatcher {
     if (!retryNow) {
       this.#setReachable(false);
     }
-    this.#pause = setTimeout(
-      () => {
-        this.#pause = null;
-        this.#flush();
-      },
-      retryNow ? 0 : this.#hooks.retryDelay(),
-    );
     for (const [id, envelope] of this.#pending) {
       clearTimeout(envelope.timer);
       envelope.sent = false;
       if (envelope.once) {
         this.#take(id)?.done(new BayeuxError("Connection lost"));
       }
+    }
+    if (this.#pending.size > 0) {
+      this.#pause.start(retryNow ? 0 : this.#hooks.retryDelay(), () => this.#flush());
     }
   }
 

@@ -138,12 +138,14 @@ describe("staying", () => {
     expect(session.open).toBe(true);
   });
 
-  test("no more than 1000 messages wait", async () => {
+  test("no more than 1000 publications wait; subscriptions are not counted out", async () => {
     const { session } = await openSession(new FakeNetwork());
     const done = vi.fn();
     for (let sent = 0; sent < 1000; sent++) session.send({ channel: "/a", data: sent }, done);
     expect(done).toHaveBeenCalledOnce(); // the connect is one of them
     expect(String(done.mock.calls[0]?.[0])).toBe("Too many messages waiting");
+    session.send({ channel: "/meta/subscribe", subscription: "/a" }, done);
+    expect(done).toHaveBeenCalledOnce();
   });
 });
 
@@ -170,6 +172,46 @@ describe("a new session", () => {
     expect(heard).toEqual(["up", "opened", "opened"]);
     expect(subscribed).not.toHaveBeenCalled();
     expect(published).toHaveBeenCalledOnce();
+  });
+});
+
+describe("a session that the server lost, which a reply tells before the connect", () => {
+  const unknown = { successful: false, error: "401:c1:Unknown client" };
+
+  test("a subscription is not refused: it is made again with all others", async () => {
+    const network = new FakeNetwork();
+    const { session, heard } = await openSession(network);
+    const done = vi.fn();
+    session.send({ channel: "/meta/subscribe", subscription: "/a" }, done);
+    await settle();
+    network.now.reply("/meta/subscribe", unknown);
+    await vi.advanceTimersByTimeAsync(500);
+    network.now.reply("/meta/handshake", { clientId: "c2" });
+    expect(done).not.toHaveBeenCalled();
+    expect(heard).toEqual(["up", "opened", "opened"]);
+  });
+
+  test("a publication is sent again in the new session", async () => {
+    const network = new FakeNetwork();
+    const { session } = await openSession(network);
+    const done = vi.fn();
+    session.send({ channel: "/a", data: 1 }, done);
+    await settle();
+    network.now.reply("/a", unknown);
+    await vi.advanceTimersByTimeAsync(500);
+    network.now.reply("/meta/handshake", { clientId: "c2" });
+    await settle();
+    expect(network.now.last("/a")).toMatchObject({ clientId: "c2", data: 1 });
+    network.now.reply("/a");
+    expect(done).toHaveBeenCalledOnce();
+  });
+
+  test("a connect needs no advice to be understood", async () => {
+    const network = new FakeNetwork();
+    await openSession(network);
+    network.now.reply("/meta/connect", unknown);
+    await vi.advanceTimersByTimeAsync(500);
+    expect(network.now.sent.filter((message) => message.channel === "/meta/handshake")).toHaveLength(2);
   });
 });
 

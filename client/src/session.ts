@@ -3,12 +3,10 @@ import type { Incoming, Outgoing } from "./bayeux.js";
 import { isMeta } from "./channel.js";
 import { Dispatcher } from "./dispatcher.js";
 import { BayeuxError } from "./error.js";
+import { Timer } from "./timer.js";
 import type { Route } from "./transport/route.js";
 
-/** How long the server may take for a reply, beyond the time for which it holds a connect; milliseconds. */
-const replyWithin = 10_000;
-
-/** How many messages may wait for their replies. More are refused, so that an outage does not fill the memory. */
+/** How many messages may wait for their replies. Publications beyond are refused: an outage must not fill the memory. */
 const maxWaiting = 1000;
 
 /** Settings in milliseconds, until the server's advice overrides `timeout` and `interval`. */
@@ -46,7 +44,7 @@ export class Session {
   #state: "idle" | "opening" | "open" | "closing" | "closed" = "idle";
   #clientId = "";
   #waiting: { send(): void; refuse(reason: BayeuxError): void }[] = [];
-  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #next = new Timer();
   #disconnected: Promise<void> | null = null;
 
   constructor(route: Route, config: SessionConfig, hooks: SessionHooks) {
@@ -55,7 +53,7 @@ export class Session {
     this.#hooks = hooks;
     this.#backoff = new Backoff(config.retry);
     this.#dispatcher = new Dispatcher(route, {
-      received: (message) => this.#received(message),
+      answered: (message) => this.#advise(message),
       delivered: (message) => hooks.delivered(message),
       reachable: (yes) => hooks.reachable(yes),
       retryDelay: () => this.#retryDelay(),
@@ -85,11 +83,22 @@ export class Session {
       done(new BayeuxError("Client disconnected"));
       return;
     }
-    if (this.#waiting.length + this.#dispatcher.size >= maxWaiting) {
+    if (!isMeta(message.channel) && this.#waiting.length + this.#dispatcher.size >= maxWaiting) {
       done(new BayeuxError("Too many messages waiting"));
       return;
     }
-    const send = () => this.#request({ ...message, clientId: this.#clientId }, done);
+    const send = () => this.#dispatcher.send({ message: { ...message, clientId: this.#clientId }, done: heard });
+    const heard = (outcome: Incoming | BayeuxError) => {
+      if (!isUnknownClient(outcome)) {
+        done(outcome);
+        return;
+      }
+      // The server lost the session, which the connect has not told yet. Subscriptions are made again anyway.
+      if (!isMeta(message.channel)) {
+        this.#waiting.push({ send, refuse: done });
+      }
+      this.#reopen();
+    };
     if (this.open) {
       send();
     } else {
@@ -100,36 +109,34 @@ export class Session {
 
   /** Ends the session. The promise is fulfilled when the server has agreed, or can't be asked. */
   disconnect(): Promise<void> {
-    this.#disconnected ??= this.open
-      ? this.#leave()
-      : Promise.resolve(this.#stop(new BayeuxError("Client disconnected")));
-    return this.#disconnected;
-  }
-
-  #leave(): Promise<void> {
-    this.#state = "closing";
-    clearTimeout(this.#timer);
-    this.#dispatcher.forget((message) => isMeta(message.channel));
-    return new Promise((resolve) => {
+    this.#disconnected ??= new Promise((resolve) => {
       const done = () => {
         this.#stop(new BayeuxError("Client disconnected"));
         resolve();
       };
+      if (!this.open) {
+        done();
+        return;
+      }
+      this.#state = "closing";
+      this.#next.stop();
+      this.#dispatcher.forget((message) => isMeta(message.channel));
       const message = { channel: "/meta/disconnect", clientId: this.#clientId };
-      this.#dispatcher.send({ message, timeout: replyWithin, once: true, done });
+      this.#dispatcher.send({ message, once: true, done });
     });
+    return this.#disconnected;
   }
 
   #handshake(): void {
     this.#state = "opening";
     const message = { channel: "/meta/handshake", version: "1.0", supportedConnectionTypes: this.#route.types };
-    this.#request(message, (outcome) => {
+    const done = (outcome: Incoming | BayeuxError) => {
       if (this.#state !== "opening") {
         return;
       }
       if (outcome instanceof BayeuxError || outcome.clientId === undefined) {
         this.#hooks.failed(outcome instanceof BayeuxError ? outcome : new BayeuxError("Handshake without a client id"));
-        this.#later(() => this.#handshake(), this.#retryDelay());
+        this.#next.start(this.#retryDelay(), () => this.#handshake());
         return;
       }
       this.#clientId = outcome.clientId;
@@ -139,7 +146,8 @@ export class Session {
         waiting.send();
       }
       this.#connect();
-    });
+    };
+    this.#dispatcher.send({ message, done });
   }
 
   #connect(): void {
@@ -149,23 +157,21 @@ export class Session {
       if (!this.open) {
         return;
       }
-      if (outcome instanceof BayeuxError) {
+      if (isUnknownClient(outcome)) {
+        this.#reopen();
+      } else if (outcome instanceof BayeuxError) {
         this.#hooks.failed(outcome);
-        this.#later(() => this.#connect(), this.#retryDelay());
-        return;
+        this.#next.start(this.#retryDelay(), () => this.#connect());
+      } else {
+        this.#backoff.reset();
+        this.#next.start(this.#config.interval, () => this.#connect());
       }
-      this.#backoff.reset();
-      this.#later(() => this.#connect(), this.#config.interval);
     };
-    this.#dispatcher.send({ message, timeout: replyWithin + this.#config.timeout, done });
-  }
-
-  #request(message: Outgoing, done: (outcome: Incoming | BayeuxError) => void): void {
-    this.#dispatcher.send({ message, timeout: replyWithin, done });
+    this.#dispatcher.send({ message, held: this.#config.timeout, done });
   }
 
   /** Takes the server's advice. Only meta messages may carry any: a plain Faye server passes on what publishers send. */
-  #received(message: Incoming): void {
+  #advise(message: Incoming): void {
     if (!message.advice || !isMeta(message.channel) || this.#state === "closing") {
       return;
     }
@@ -174,16 +180,19 @@ export class Session {
     this.#config.timeout = timeout ?? this.#config.timeout;
     if (reconnect === "none") {
       this.#stop(message.error ? BayeuxError.parse(message.error) : new BayeuxError("Closed by the server"));
-    } else if (reconnect === "handshake" && this.open) {
+    } else if (reconnect === "handshake") {
       this.#reopen();
     }
   }
 
   /** Begins a new session. What was published and not answered is sent again as it is; all else belongs to the old one. */
   #reopen(): void {
+    if (!this.open) {
+      return;
+    }
     this.#state = "opening";
     this.#dispatcher.forget((message) => isMeta(message.channel));
-    this.#later(() => this.#handshake(), this.#retryDelay());
+    this.#next.start(this.#retryDelay(), () => this.#handshake());
   }
 
   #stop(reason: BayeuxError): void {
@@ -191,7 +200,7 @@ export class Session {
       return;
     }
     this.#state = "closed";
-    clearTimeout(this.#timer);
+    this.#next.stop();
     this.#dispatcher.close(reason);
     for (const waiting of this.#waiting.splice(0)) {
       waiting.refuse(reason);
@@ -199,16 +208,11 @@ export class Session {
     this.#hooks.closed(reason);
   }
 
-  #later(run: () => void, delay: number): void {
-    clearTimeout(this.#timer);
-    if (delay === 0) {
-      run(); // Browsers slow the timers of hidden pages down to one a second.
-    } else {
-      this.#timer = setTimeout(run, delay);
-    }
-  }
-
   #retryDelay(): number {
     return this.#backoff.next(this.#config.interval);
   }
+}
+
+function isUnknownClient(outcome: Incoming | BayeuxError): boolean {
+  return outcome instanceof BayeuxError && outcome.code === 401;
 }

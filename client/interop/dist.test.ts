@@ -1,0 +1,25 @@
+/** What the build makes: a script for pages, and a package for both kinds of modules. */
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
+import { runInNewContext } from "node:vm";
+import { gzipSync } from "node:zlib";
+import { expect, test } from "vitest";
+
+const script = new URL("../dist/client.js", import.meta.url);
+
+test("the script sets Pandapush", async () => {
+  const page: { Pandapush?: { Client?: unknown } } = {};
+  runInNewContext(await readFile(script, "utf8"), page);
+  expect(page.Pandapush?.Client).toBeTypeOf("function");
+});
+
+test("the script has at most 10 KB when compressed", async () => {
+  expect(gzipSync(await readFile(script), { level: 9 }).length).toBeLessThanOrEqual(10_000);
+});
+
+test("the package can be imported and required", async () => {
+  const require = createRequire(import.meta.url);
+  const name = "pandapush-client"; // by its own name, so through the exports of package.json
+  expect((await import(name)).Client).toBeTypeOf("function");
+  expect(require(name).Client).toBeTypeOf("function");
+});
