@@ -22,6 +22,9 @@ func (Credential) LogValue() slog.Value { return slog.StringValue("[credential]"
 // String hides the credential from fmt.
 func (Credential) String() string { return "[credential]" }
 
+// GoString hides the credential from fmt's "%#v".
+func (Credential) GoString() string { return "[credential]" }
+
 // Action is what a request asks for.
 type Action int
 
@@ -72,7 +75,10 @@ func Authorize(keys Keys, cred Credential, action Action, target Pattern, now ti
 	if err != nil {
 		return Grant{}, err
 	}
-	return grant, grant.allows(action, target)
+	if err := grant.allows(action, target); err != nil {
+		return Grant{}, err
+	}
+	return grant, nil
 }
 
 // verify checks the credential itself, whatever it is wanted for.

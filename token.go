@@ -16,21 +16,55 @@ const MaxTokenLength = 8 << 10
 // claims are what a token says. Booleans are kept raw because "sub" is a boolean here and a string in RFC 7519, and
 // because only a JSON true grants anything.
 type claims struct {
-	KeyID    string           `json:"keyId"`
-	Channel  string           `json:"channel"`
-	Pub      json.RawMessage  `json:"pub,omitempty"`
-	Sub      json.RawMessage  `json:"sub,omitempty"`
-	Presence json.RawMessage  `json:"presence,omitempty"`
-	Expires  *jwt.NumericDate `json:"exp,omitempty"`
-	NotBef   *jwt.NumericDate `json:"nbf,omitempty"`
-	Issued   *jwt.NumericDate `json:"iat,omitempty"`
+	KeyID     string           `json:"keyId"`
+	Channel   string           `json:"channel"`
+	Pub       json.RawMessage  `json:"pub,omitempty"`
+	Sub       json.RawMessage  `json:"sub,omitempty"`
+	Presence  json.RawMessage  `json:"presence,omitempty"`
+	Expires   *jwt.NumericDate `json:"exp,omitempty"`
+	NotBefore *jwt.NumericDate `json:"nbf,omitempty"`
+	Issued    *jwt.NumericDate `json:"iat,omitempty"`
+}
+
+// UnmarshalJSON reads all but keyId and iat. Names must match to the letter: encoding/json by itself would take "SUB" for
+// "sub", and what one service denies another one must not read as granted.
+func (c *claims) UnmarshalJSON(text []byte) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return err
+	}
+	c.Pub, c.Sub, c.Presence = fields["pub"], fields["sub"], fields["presence"]
+	if channel, ok := fields["channel"]; ok {
+		if err := json.Unmarshal(channel, &c.Channel); err != nil {
+			return err
+		}
+	}
+	var err error
+	if c.Expires, err = numericDate(fields["exp"]); err != nil {
+		return err
+	}
+	c.NotBefore, err = numericDate(fields["nbf"])
+	return err
+}
+
+// numericDate reads a time that must be a number if it is there at all: jwt.NumericDate also takes a string, and a null
+// for none, so that a token with a mistake in it would never expire.
+func numericDate(raw json.RawMessage) (*jwt.NumericDate, error) {
+	if raw == nil {
+		return nil, nil
+	}
+	if raw[0] == '"' || raw[0] == 'n' {
+		return nil, jwt.ErrInvalidType
+	}
+	date := new(jwt.NumericDate)
+	return date, date.UnmarshalJSON(raw)
 }
 
 // GetExpirationTime implements jwt.Claims.
 func (c *claims) GetExpirationTime() (*jwt.NumericDate, error) { return c.Expires, nil }
 
 // GetNotBefore implements jwt.Claims.
-func (c *claims) GetNotBefore() (*jwt.NumericDate, error) { return c.NotBef, nil }
+func (c *claims) GetNotBefore() (*jwt.NumericDate, error) { return c.NotBefore, nil }
 
 // GetIssuedAt implements jwt.Claims. "iat", "iss", "aud" and the standard "sub" are not looked at.
 func (c *claims) GetIssuedAt() (*jwt.NumericDate, error) { return nil, nil }
@@ -75,17 +109,20 @@ func parseToken(token string, now time.Time, find func(KeyID) (Key, error)) (*cl
 
 func isTrue(raw json.RawMessage) bool { return string(bytes.TrimSpace(raw)) == "true" }
 
-// presenceID returns the id of a presence object as text: a JSON string that is not empty, or a number.
+// presenceID returns the id of a presence object as text: a JSON string that is not empty, or a number. As for claims,
+// only the exact name counts: everyone in the room reads "id", and must read the same.
 func presenceID(presence json.RawMessage) string {
-	var who struct {
-		ID any `json:"id"`
-	}
-	d := json.NewDecoder(bytes.NewReader(presence))
-	d.UseNumber()
-	if d.Decode(&who) != nil {
+	var fields map[string]json.RawMessage
+	if json.Unmarshal(presence, &fields) != nil {
 		return ""
 	}
-	switch id := who.ID.(type) {
+	var id any
+	d := json.NewDecoder(bytes.NewReader(fields["id"]))
+	d.UseNumber()
+	if d.Decode(&id) != nil {
+		return ""
+	}
+	switch id := id.(type) {
 	case string:
 		return id
 	case json.Number:
