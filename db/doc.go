@@ -12,10 +12,12 @@
 //	dev.go        the development application of DEV_*
 //	usage.go      how often keys were used
 //	moment.go     reading points in time, whatever the Node version wrote
+//	text.go       which names and ids can be stored
 //	random.go     new ids and secrets
 //	keyring.go    KeyRing: loads, reloads on request and on a period
 //	snapshot.go   the immutable contents of a KeyRing
 //	flush.go      uses counted in memory, on their way to the database
+//	metrics.go    the series of a KeyRing
 //	migrations/   one folder for each database, equal numbers, for this package and for the goose program
 //	dbtest/       databases for tests and the conformance suite
 //

@@ -48,7 +48,7 @@ type KeyRing struct {
 	metrics  ringMetrics
 	requests chan struct{} // holds one element while a reload is asked for
 
-	loading sync.Mutex // held while loading, so that an older answer never replaces a newer one
+	loading chan struct{} // holds one element while a load runs, so that an older answer never replaces a newer one
 	current atomic.Pointer[snapshot]
 
 	pending map[keyRef]Use // uses taken from the counters but not yet written; owned by Run's flushing goroutine
@@ -69,7 +69,7 @@ func NewKeyRing(store Store, cfg KeyRingConfig) *KeyRing {
 	}
 	r := &KeyRing{
 		store: store, cfg: cfg, metrics: newRingMetrics(cfg.Metrics),
-		requests: make(chan struct{}, 1), pending: map[keyRef]Use{},
+		requests: make(chan struct{}, 1), loading: make(chan struct{}, 1), pending: map[keyRef]Use{},
 	}
 	r.current.Store(new(snapshot))
 	return r
@@ -100,10 +100,14 @@ func (r *KeyRing) Used(app pandapush.AppID, id pandapush.KeyID) {
 
 // Load reads everything anew. After an error the ring goes on with what it had.
 func (r *KeyRing) Load(ctx context.Context) error {
-	r.loading.Lock()
-	defer r.loading.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
+	select {
+	case r.loading <- struct{}{}:
+		defer func() { <-r.loading }()
+	case <-ctx.Done():
+		return fmt.Errorf("load keys: %w", ctx.Err())
+	}
 
 	next, err := r.read(ctx)
 	r.metrics.loaded(next, err)
