@@ -33,6 +33,7 @@
 //   - Invalid UTF-8 is an error and not replaced: what could not be delivered as it was sent is refused.
 //   - Frames are bounded in the number of messages and in depth. Names of fields match to the letter.
 //   - A subscribe of several channels is atomic: one bad name, and none is subscribed.
+//   - A wrong name in a subscribe outweighs a missing right; Faye looks at names only when all else is well.
 //   - A failed handshake gives an interval in its advice; without one Faye's client tries again a hundred times a second.
 //   - A hold time is a number between none and the server's own; Faye takes any.
 //   - An "error" that a client sends is echoed only if it is a string, and cut.
