@@ -51,7 +51,7 @@ func problemOf(err error) *problem {
 	return errInternal
 }
 
-// fail answers a request that ended in err, and logs what is our fault.
+// fail answers a request that ended in err, and logs what is our fault. What fails because the client has left is not.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	p := problemOf(err)
 	if p.status == http.StatusInternalServerError && r.Context().Err() == nil {
@@ -77,7 +77,7 @@ func (p *problem) reply(w http.ResponseWriter, r *http.Request) {
 	}
 	switch {
 	case asJSON:
-		sendJSON(w, p.status, p.body())
+		sendJSON(w, p.status, errorBody{Params: []string{}, Message: p.message})
 	case page:
 		sendPage(w, p.status, p.message)
 	default:
@@ -91,5 +91,3 @@ type errorBody struct {
 	Params  []string `json:"params"`
 	Message string   `json:"message"`
 }
-
-func (p *problem) body() errorBody { return errorBody{Params: []string{}, Message: p.message} }

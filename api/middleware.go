@@ -12,13 +12,19 @@ import (
 
 const headerRequestID = "X-Request-Id"
 
-// observe wraps the handler of a route in what all routes have: a request id, an end to panics, metrics and a line in the
-// access log. The id is always ours: one that the client sends is not looked at.
+// readTimeout bounds how long a request's body may take to arrive, read or not. The http.Server cannot do it: its
+// ReadTimeout would also end edge's long polls.
+const readTimeout = 30 * time.Second
+
+// observe wraps the handler of a route in what all routes have: a request id, a deadline, an end to panics, metrics and a
+// line in the access log. The id is always ours: one that the client sends is not looked at.
 func (s *Server) observe(route string, h http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		rec := &recorder{ResponseWriter: w}
 		rec.Header().Set(headerRequestID, newRequestID())
+		// Fails only where there is no connection to set it on; net/http takes it back before the next request.
+		_ = http.NewResponseController(w).SetReadDeadline(start.Add(readTimeout))
 		s.serve(rec, r, h)
 		elapsed := time.Since(start)
 		s.metrics.observe(route, r.Method, rec.status, elapsed)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/labstack/echo/v4"
 	"github.com/prometheus/client_golang/prometheus"
@@ -166,4 +168,29 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("/metrics lacks %s:\n%s", want, w.Body)
 		}
 	}
+}
+
+// connection is a ResponseWriter that knows deadlines.
+type connection struct {
+	*httptest.ResponseRecorder
+	deadline time.Time
+}
+
+// SetReadDeadline is found by http.ResponseController.
+func (c *connection) SetReadDeadline(deadline time.Time) error {
+	c.deadline = deadline
+	return nil
+}
+
+func TestReadDeadline(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for _, path := range []string{"/channel/app1/public/a", "/nope"} {
+			w := &connection{ResponseRecorder: httptest.NewRecorder()}
+			newFixture(Config{}).echo.ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, http.NoBody))
+			if got := time.Until(w.deadline); got != readTimeout {
+				t.Errorf("POST %s has %v to arrive", path, got)
+			}
+		}
+	})
 }
