@@ -1,0 +1,101 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/pandapush/pandapush"
+)
+
+const (
+	sweepEvery = 30 * time.Second
+	sweepLock  = 25 * time.Second // a node that got it leaves the others out of this round
+	sweepBatch = 500              // streams trimmed in one pipeline
+)
+
+// sweep removes old entries every now and then, until ctx ends. Whichever node comes first does it for all. Without it
+// an application that nobody publishes to any more would keep its messages for ever.
+func (s *Streams) sweep(ctx context.Context) {
+	for {
+		select {
+		case <-time.After(sweepEvery - rand.N(sweepEvery/10)): // nodes that started together drift apart
+		case <-ctx.Done():
+			return
+		}
+		if err := s.sweepOnce(ctx); err != nil && ctx.Err() == nil {
+			s.log.Warn("streams: removing old entries", "error", err)
+		}
+	}
+}
+
+// sweepOnce trims every stream of every shard that no other node has swept just now.
+func (s *Streams) sweepOnce(ctx context.Context) error {
+	var errs []error
+	mine := make(map[*backend]bool)
+	for _, b := range s.backends {
+		got, err := b.cmd.SetArgs(ctx, s.keys.trim(b.first), s.cfg.Node, redis.SetArgs{Mode: "NX", TTL: sweepLock}).Result()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			errs = append(errs, err)
+		}
+		mine[b] = got == "OK"
+	}
+	for bucket, b := range s.of {
+		if !mine[b] {
+			continue
+		}
+		if err := s.trimBucket(ctx, b, bucket); err != nil {
+			errs = append(errs, fmt.Errorf("bucket %d of %s: %w", bucket, b.name, err))
+			mine[b] = false // the others would fail as slowly
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// trimBucket trims the streams of one bucket to the age that is kept, by Redis' clock: it made the ids.
+func (s *Streams) trimBucket(ctx context.Context, b *backend, bucket int) error {
+	var page []string
+	var cursor uint64
+	for {
+		var err error
+		page, cursor, err = b.cmd.SScan(ctx, s.keys.apps(bucket), cursor, "", sweepBatch).Result()
+		if err != nil {
+			return fmt.Errorf("list applications: %w", err)
+		}
+		if err := s.trimApps(ctx, b, page); err != nil {
+			return err
+		}
+		if cursor == 0 {
+			return nil
+		}
+	}
+}
+
+func (s *Streams) trimApps(ctx context.Context, b *backend, apps []string) error {
+	if len(apps) == 0 {
+		return nil
+	}
+	now, err := b.cmd.Time(ctx).Result()
+	if err != nil {
+		return fmt.Errorf("ask the time: %w", err)
+	}
+	oldest := strconv.FormatInt(now.Add(-s.cfg.MaxAge).UnixMilli(), 10)
+	pipe := b.cmd.Pipeline()
+	trims := make([]*redis.IntCmd, 0, len(apps))
+	for _, app := range apps {
+		trims = append(trims, pipe.XTrimMinID(ctx, s.keys.log(pandapush.AppID(app)), oldest))
+	}
+	_, err = pipe.Exec(ctx)
+	for _, trim := range trims {
+		s.metrics.trimmed.Add(float64(trim.Val()))
+	}
+	if err != nil {
+		return fmt.Errorf("trim: %w", err)
+	}
+	return nil
+}
