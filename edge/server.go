@@ -9,9 +9,10 @@ import (
 
 	"github.com/labstack/echo/v4"
 	"github.com/lxzan/gws"
-	"github.com/pandapush/pandapush"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/pandapush/pandapush"
 )
 
 // Log is the applications' streams, as the edge needs them. All methods are safe for concurrent use.

@@ -97,13 +97,17 @@ func (e *Server) sweep(ctx context.Context, interval time.Duration) error {
 			return nil
 		case <-ticker.C:
 		}
-		now := e.cfg.Now()
-		for _, s := range e.sessions.list() {
-			if s.expired(now, 2*e.cfg.Timeout) {
-				e.endSession(s, endExpired)
-			}
-		}
-		e.sockets.ping(now, e.cfg.PingInterval)
-		e.hub.sweep(e.cfg.Timeout)
+		e.sweepOnce()
 	}
+}
+
+func (e *Server) sweepOnce() {
+	now := e.cfg.Now()
+	for _, s := range e.sessions.list() {
+		if s.expired(now, 2*e.cfg.Timeout) {
+			e.endSession(s, endExpired)
+		}
+	}
+	e.sockets.ping(now, e.cfg.PingInterval)
+	e.hub.sweep(e.cfg.Timeout)
 }

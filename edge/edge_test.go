@@ -1,0 +1,431 @@
+package edge
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lxzan/gws"
+
+	"github.com/pandapush/pandapush"
+)
+
+func TestSocketGetsWhatItSubscribesToInOrder(t *testing.T) {
+	n := startNode(t, nil)
+	c := n.dial(t)
+	id := c.ask(handshakeBody).ClientID
+	if r := c.ask(fmt.Sprintf(`[{"channel":"/meta/subscribe","clientId":%q,"subscription":"/app/public/a","id":"7"}]`, id)); !r.ok() {
+		t.Fatalf("%+v", r)
+	}
+	c.attach(id)
+	var want []string
+	for i := range 200 {
+		n.publish(t, "/app/public/a", fmt.Sprint(i))
+		n.publish(t, "/app/public/b", `"not for us"`)
+		want = append(want, fmt.Sprint(i))
+	}
+	if got := texts(c.deliveries(200)); got != strings.Join(want, " ") {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestOverlappingSubscriptionsDeliverOnce(t *testing.T) {
+	n := startNode(t, nil)
+	id := n.handshake(t)
+	for _, pattern := range []string{"/app/public/a/b", "/app/public/a/*", "/app/public/**", "/app/public/a/b"} {
+		n.subscribe(t, id, pattern)
+	}
+	c := n.dial(t)
+	c.attach(id)
+	n.publish(t, "/app/public/a/b", "1")
+	n.publish(t, "/app/public/x", "2")
+	if got := texts(c.deliveries(2)); got != "1 2" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestApplicationsDoNotLeak(t *testing.T) {
+	n := startNode(t, nil)
+	id := n.handshake(t)
+	n.subscribe(t, id, "/app/private/same")
+	c := n.dial(t)
+	c.attach(id)
+	n.publish(t, "/other/private/same", `"theirs"`)
+	n.publish(t, "/app/private/same", `"ours"`)
+	if got := texts(c.deliveries(1)); got != `"ours"` {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestMessagesWaitForTheNextPath(t *testing.T) {
+	n := startNode(t, nil)
+	id := n.handshake(t)
+	n.subscribe(t, id, "/app/public/a")
+	c := n.dial(t)
+	c.attach(id)
+	n.publish(t, "/app/public/a", "1")
+	c.deliveries(1)
+	_ = c.conn.NetConn().Close()
+	n.awaitNoSockets()
+	n.publish(t, "/app/public/a", "2")
+	n.publish(t, "/app/public/a", "3")
+	c = n.dial(t)
+	c.send(fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"websocket"}`, id))
+	if got := texts(c.deliveries(2)); got != "2 3" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestNewSocketSupersedesTheOld(t *testing.T) {
+	n := startNode(t, nil)
+	id := n.handshake(t)
+	n.subscribe(t, id, "/app/public/a")
+	first, second := n.dial(t), n.dial(t)
+	first.attach(id)
+	second.attach(id)
+	if r := first.next(); len(r) != 1 || r[0].Channel != "/meta/connect" || !r[0].ok() {
+		t.Errorf("the old socket's connect was answered with %+v", r)
+	}
+	<-first.closed // and its late end harms nobody
+	n.publish(t, "/app/public/a", "1")
+	if got := texts(second.deliveries(1)); got != "1" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestSocketTakesOverFromPoll(t *testing.T) {
+	n := startNode(t, nil)
+	id := n.handshake(t)
+	n.subscribe(t, id, "/app/public/a")
+	polled := make(chan []message)
+	go func() {
+		_, answer, err := n.tryPost(context.Background(), fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"long-polling","id":"p"}`, id))
+		if err != nil {
+			t.Error(err)
+		}
+		polled <- parse(t, answer)
+	}()
+	awaitPoll(t, n, id)
+	c := n.dial(t)
+	c.attach(id)
+	if r := <-polled; len(r) != 1 || !r[0].ok() || r[0].ID != "p" {
+		t.Errorf("the poll was answered with %+v", r)
+	}
+	n.publish(t, "/app/public/a", "1")
+	if got := texts(c.deliveries(1)); got != "1" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// awaitPoll waits until the session's poll is held.
+func awaitPoll(t *testing.T, n *node, id string) {
+	t.Helper()
+	for {
+		s, ok := n.sessions.get(id)
+		if !ok {
+			t.Fatal("no session")
+		}
+		s.mu.Lock()
+		held := s.poll != nil
+		s.mu.Unlock()
+		if held {
+			return
+		}
+		<-time.After(time.Millisecond) // there is no signal to wait for
+	}
+}
+
+func TestPollCarriesWhatWaits(t *testing.T) {
+	n := startNode(t, nil)
+	id := n.handshake(t)
+	n.subscribe(t, id, "/app/public/a")
+	replies := n.say(t, fmt.Sprintf(`[
+		{"channel":"/app/public/a","data":1,"id":"x","ext":{"auth":{"key":"key","secret":"secret"}}},
+		{"channel":"/app/public/a","data":2,"id":"y","ext":{"auth":{"key":"key","secret":"secret"}}},
+		{"channel":"/meta/connect","clientId":%q,"connectionType":"long-polling","id":"c"}]`, id))
+	if len(replies) != 5 || replies[2].ID != "c" || texts(replies[3:]) != "1 2" {
+		t.Errorf("%+v", replies)
+	}
+}
+
+func TestPollThatWasNotReceivedIsAnsweredAgain(t *testing.T) {
+	n := startNode(t, nil)
+	id := n.handshake(t)
+	n.subscribe(t, id, "/app/public/a")
+	n.publish(t, "/app/public/a", "1")
+	awaitQueue(t, n, id)
+	connect := func(message string) []message {
+		return n.say(t, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"long-polling","advice":{"timeout":0},"id":%q}`, id, message))
+	}
+	for range 3 { // the client retries with the same id until it has the answer
+		if got := texts(connect("a")[1:]); got != "1" {
+			t.Errorf("got %s", got)
+		}
+	}
+	if list := connect("b"); len(list) != 1 {
+		t.Errorf("after the answer arrived, it came again: %+v", list)
+	}
+}
+
+// awaitQueue waits until something waits for the session.
+func awaitQueue(t *testing.T, n *node, id string) {
+	t.Helper()
+	for {
+		s, ok := n.sessions.get(id)
+		if !ok {
+			t.Fatal("no session")
+		}
+		s.mu.Lock()
+		waiting := len(s.queue) > 0
+		s.mu.Unlock()
+		if waiting {
+			return
+		}
+		<-time.After(time.Millisecond) // there is no signal to wait for
+	}
+}
+
+func TestAbortedPollLosesNothing(t *testing.T) {
+	n := startNode(t, nil)
+	id := n.handshake(t)
+	n.subscribe(t, id, "/app/public/a")
+	ctx, abort := context.WithCancel(t.Context())
+	aborted := make(chan error)
+	go func() {
+		_, _, err := n.tryPost(ctx, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"long-polling"}`, id))
+		aborted <- err
+	}()
+	awaitPoll(t, n, id)
+	abort()
+	if err := <-aborted; !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	n.publish(t, "/app/public/a", "1")
+	replies := n.say(t, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"long-polling"}`, id))
+	if len(replies) != 2 || texts(replies[1:]) != "1" {
+		t.Errorf("%+v", replies)
+	}
+}
+
+func TestUnknownClientIsToldToHandshake(t *testing.T) {
+	n := startNode(t, nil)
+	r := n.say(t, `{"channel":"/meta/connect","clientId":"nosuch","connectionType":"websocket","id":"1"}`)[0]
+	if r.ok() || r.Error != "401:nosuch:Unknown client" || r.Advice == nil || r.Advice.Reconnect != "handshake" || r.ClientID != "" {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestDisconnectAnswersTheConnectAndCloses(t *testing.T) {
+	n := startNode(t, nil)
+	id := n.handshake(t)
+	c := n.dial(t)
+	c.attach(id)
+	c.send(fmt.Sprintf(`{"channel":"/meta/disconnect","clientId":%q,"id":"d"}`, id))
+	if r := c.next(); len(r) != 1 || r[0].ID != "d" || !r[0].ok() {
+		t.Errorf("%+v", r)
+	}
+	if r := c.next(); len(r) != 1 || r[0].ID != "held" || !r[0].ok() {
+		t.Errorf("%+v", r)
+	}
+	var closed *gws.CloseError
+	if err := <-c.closed; !errors.As(err, &closed) || closed.Code != closeNormal {
+		t.Errorf("closed with %v", err)
+	}
+	if n.sessions.len() != 0 || n.subscribers() != 0 {
+		t.Error("the session is still there")
+	}
+}
+
+func TestBadFramesAreAnswered(t *testing.T) {
+	n := startNode(t, nil)
+	c := n.dial(t)
+	for frame, want := range map[string]string{
+		`{"channel":`: "400:not valid JSON at byte 11:Bad request",
+		`17`:          "400:neither a message nor an array of messages:Bad request",
+		`[17]`:        "402:data:Missing required parameter",
+	} {
+		if r := c.ask(frame); r.ok() || r.Error != want {
+			t.Errorf("%s: %+v", frame, r)
+		}
+	}
+	c.send(`[]`)
+	if r := c.next(); len(r) != 0 {
+		t.Errorf("%+v", r)
+	}
+	if status, body := n.post(t, `{"channel":`); status != http.StatusBadRequest || string(body) != "Bad request" {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+func TestEachMessageOfABatchHasItsOwnReply(t *testing.T) {
+	n := startNode(t, nil)
+	id := n.handshake(t)
+	replies := n.say(t, fmt.Sprintf(`[
+		{"channel":"/meta/subscribe","clientId":%[1]q,"subscription":"/app/private/a","id":"1"},
+		{"channel":"/meta/subscribe","clientId":%[1]q,"subscription":["/app/public/a","/nosuch/public/a"],"id":"2"},
+		{"channel":"/meta/subscribe","clientId":%[1]q,"subscription":"/foo","id":"3"},
+		{"channel":"/meta/foo","id":"4"},
+		{"channel":"/app/public/a","data":1,"id":"5"},
+		{"channel":"/app/meta/a","data":1,"ext":{"auth":{"key":"key","secret":"secret"}},"id":"6"},
+		{"channel":"/meta/subscribe","clientId":%[1]q,"subscription":"/app/public/a","id":"7"}]`, id))
+	want := []string{"No auth supplied", "Could not find application", "Invalid channel name", "403:/meta/foo:Forbidden channel", "No auth supplied", "Meta channels are read-only", ""}
+	if len(replies) != len(want) {
+		t.Fatalf("%+v", replies)
+	}
+	for i, r := range replies {
+		if r.Error != want[i] || r.ID != fmt.Sprint(i+1) || r.ok() != (want[i] == "") {
+			t.Errorf("%d: %+v, want %q", i+1, r, want[i])
+		}
+	}
+}
+
+func TestRedisAwayIsSaid(t *testing.T) {
+	n := startNode(t, nil)
+	id := n.handshake(t)
+	n.log.setAway(fmt.Errorf("append: %w", pandapush.ErrUnavailable))
+	replies := n.say(t, fmt.Sprintf(`[{"channel":"/app/public/a","data":1,"ext":{"auth":{"key":"key","secret":"secret"}}},
+		{"channel":"/meta/subscribe","clientId":%q,"subscription":"/app/public/a"}]`, id))
+	if replies[0].Error != "407:/app/public/a:Failed to publish" || replies[1].Error != "500::Internal server error" {
+		t.Errorf("%+v", replies)
+	}
+	n.log.setAway(nil)
+	n.subscribe(t, id, "/app/public/a") // the next try joins
+	n.publish(t, "/app/public/a", "1")
+}
+
+func TestSlowClientIsEndedAndNobodyElse(t *testing.T) {
+	n := startNode(t, func(c *Config) { c.Limits.QueueMessages = 10 })
+	slow, fast := n.handshake(t), n.handshake(t)
+	n.subscribe(t, slow, "/app/public/a")
+	n.subscribe(t, fast, "/app/public/a")
+	c := n.dial(t)
+	c.attach(fast)
+	for i := range 50 { // the slow one never connects
+		n.publish(t, "/app/public/a", fmt.Sprint(i))
+		c.deliveries(1)
+	}
+	n.tasks.Wait()
+	r := n.say(t, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"websocket"}`, slow))[0]
+	if !strings.HasPrefix(r.Error, "401:") {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestSessionsExpireAndSocketsOfDeadClientsAreClosed(t *testing.T) {
+	now := newClock()
+	n := startNode(t, func(c *Config) { c.Now, c.Timeout, c.PingInterval = now.get, time.Hour, time.Minute })
+	idle, busy := n.handshake(t), n.handshake(t)
+	n.subscribe(t, idle, "/app/public/a")
+	c := n.dial(t)
+	c.attach(busy)
+	now.add(2 * time.Hour)
+	n.sweepOnce()
+	if _, ok := n.sessions.get(idle); ok {
+		t.Error("the idle session is still there")
+	}
+	if _, ok := n.sessions.get(busy); !ok {
+		t.Error("the session whose connect is held has gone")
+	}
+	<-c.closed // silent for twice the ping interval and more
+	now.add(2 * time.Hour)
+	n.awaitNoSockets()
+	n.sweepOnce()
+	if n.sessions.len() != 0 || n.hub.apps() != 0 {
+		t.Errorf("%d sessions and %d applications are left", n.sessions.len(), n.hub.apps())
+	}
+}
+
+func TestRevokedKeyEndsItsSubscriptions(t *testing.T) {
+	n := startNode(t, nil)
+	id := n.handshake(t)
+	n.subscribe(t, id, "/app/private/a")
+	n.subscribe(t, id, "/app/public/b") // needs no key
+	c := n.dial(t)
+	c.attach(id)
+	revoked := testKey
+	revoked.RevokedAt = time.Now()
+	n.keys.put(revoked)
+	n.Revalidate()
+	if r := c.next(); len(r) != 1 || r[0].Channel != "/meta/unsubscribe" || string(r[0].Subscription) != `"/app/private/a"` || r[0].Error != "Revoked key" {
+		t.Errorf("%+v", r)
+	}
+	ctx := t.Context()
+	for _, channel := range []string{"/app/private/a", "/app/public/b"} {
+		name, err := pandapush.ParseChannel(channel)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.log.Append(ctx, pandapush.Message{Channel: name, Data: []byte(`"` + channel + `"`)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := texts(c.deliveries(1)); got != `"/app/public/b"` {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestDrainAnswersBeforeItCloses(t *testing.T) {
+	n := startNode(t, nil)
+	id := n.handshake(t)
+	c := n.dial(t)
+	c.attach(id)
+	poller := n.handshake(t)
+	polled := make(chan []message)
+	go func() {
+		_, answer, err := n.tryPost(context.Background(), fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"long-polling"}`, poller))
+		if err != nil {
+			t.Error(err)
+		}
+		polled <- parse(t, answer)
+	}()
+	awaitPoll(t, n, poller)
+	n.Drain(t.Context(), time.Millisecond)
+	for _, r := range [][]message{c.next(), <-polled} {
+		if len(r) != 1 || !r[0].ok() || r[0].Advice == nil || r[0].Advice.Reconnect != "retry" || r[0].Advice.Interval < 250 {
+			t.Errorf("%+v", r)
+		}
+	}
+	var closed *gws.CloseError
+	if err := <-c.closed; !errors.As(err, &closed) || closed.Code != closeGoingAway {
+		t.Errorf("closed with %v", err)
+	}
+	late := n.dial(t)
+	<-late.closed
+}
+
+func TestFirstFrameMayComeWithTheRequest(t *testing.T) {
+	n := startNode(t, nil)
+	conn := n.rawConn(t)
+	// A masked text frame "[]" right behind the upgrade: one packet.
+	request := "GET /push HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+	if _, err := io.WriteString(conn, request+"\x81\x82\x00\x00\x00\x00[]"); err != nil {
+		t.Fatal(err)
+	}
+	r := bufio.NewReader(conn)
+	response, err := http.ReadResponse(r, nil)
+	if err != nil || response.StatusCode != http.StatusSwitchingProtocols {
+		t.Fatalf("%v %v", response, err)
+	}
+	_ = response.Body.Close()
+	frame := make([]byte, 4)
+	if _, err := io.ReadFull(r, frame); err != nil || string(frame) != "\x81\x02[]" {
+		t.Errorf("%q %v", frame, err)
+	}
+}
+
+func TestPingIsAnswered(t *testing.T) {
+	n := startNode(t, nil)
+	c := n.dial(t)
+	if err := c.conn.WritePing([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-c.ponged; got != "hello" {
+		t.Errorf("pong %q", got)
+	}
+}

@@ -1,0 +1,312 @@
+package edge
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/lxzan/gws"
+	"go.uber.org/goleak"
+
+	"github.com/pandapush/pandapush"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// testKey signs and is sent in every test.
+var testKey = pandapush.Key{ID: "key", App: "app", Secret: "secret"}
+
+// node is a running Server with its streams in memory.
+type node struct {
+	*Server
+	log  *memoryLog
+	keys *memoryKeys
+	url  string
+}
+
+// startNode starts a node and stops it when the test ends, which must leave nothing running.
+func startNode(t testing.TB, change func(*Config)) *node {
+	t.Helper()
+	n := &node{log: newMemoryLog(t), keys: newMemoryKeys(testKey, pandapush.Key{ID: "key", App: "other", Secret: "secret"})}
+	cfg := Config{Log: n.log, Keys: n.keys, Logger: slog.New(slog.DiscardHandler), Timeout: time.Minute}
+	if change != nil {
+		change(&cfg)
+	}
+	n.Server = New(cfg)
+	n.log.deliver = n.Deliver
+	router := echo.New()
+	n.Routes(router)
+	web := httptest.NewServer(router)
+	n.url = web.URL
+
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(n.log.run)
+	running.Go(func() {
+		if err := n.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() {
+		cancel()
+		n.log.stop()
+		running.Wait()
+		web.Close()
+		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	})
+	return n
+}
+
+// message is a reply or a delivery as tests look at it.
+type message struct {
+	Channel      string          `json:"channel"`
+	ID           string          `json:"id"`
+	ClientID     string          `json:"clientId"`
+	Successful   *bool           `json:"successful"`
+	Error        string          `json:"error"`
+	Data         json.RawMessage `json:"data"`
+	Subscription json.RawMessage `json:"subscription"`
+	Advice       *struct {
+		Reconnect string `json:"reconnect"`
+		Interval  int    `json:"interval"`
+		Timeout   int    `json:"timeout"`
+	} `json:"advice"`
+}
+
+func (m message) ok() bool { return m.Successful != nil && *m.Successful }
+
+func parse(t testing.TB, text []byte) []message {
+	t.Helper()
+	var list []message
+	if err := json.Unmarshal(text, &list); err != nil {
+		t.Fatalf("%v in %s", err, text)
+	}
+	return list
+}
+
+// post sends a body to the node and returns the status and the answer.
+func (n *node) post(t testing.TB, body string) (int, []byte) {
+	t.Helper()
+	status, answer, err := n.tryPost(t.Context(), body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return status, answer
+}
+
+func (n *node) tryPost(ctx context.Context, body string) (int, []byte, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, n.url+"/push", strings.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultTransport.RoundTrip(request)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer func() { _ = response.Body.Close() }()
+	answer, err := io.ReadAll(response.Body)
+	return response.StatusCode, answer, err
+}
+
+// say posts messages and returns the replies.
+func (n *node) say(t testing.TB, body string) []message {
+	t.Helper()
+	status, answer := n.post(t, body)
+	if status != http.StatusOK {
+		t.Fatalf("status %d: %s", status, answer)
+	}
+	return parse(t, answer)
+}
+
+const handshakeBody = `[{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["websocket","long-polling"],"id":"1"}]`
+
+// handshake begins a session over HTTP.
+func (n *node) handshake(t testing.TB) string {
+	t.Helper()
+	replies := n.say(t, handshakeBody)
+	if len(replies) != 1 || !replies[0].ok() {
+		t.Fatalf("handshake: %+v", replies)
+	}
+	return replies[0].ClientID
+}
+
+// subscribe subscribes a session, with the key's rights.
+func (n *node) subscribe(t testing.TB, id, channel string) {
+	t.Helper()
+	replies := n.say(t, fmt.Sprintf(`{"channel":"/meta/subscribe","clientId":%q,"subscription":%q,"ext":{"auth":{"key":"key","secret":"secret"}}}`, id, channel))
+	if len(replies) != 1 || !replies[0].ok() {
+		t.Fatalf("subscribe %s: %+v", channel, replies)
+	}
+}
+
+// publish publishes with the key's rights.
+func (n *node) publish(t testing.TB, channel, data string) {
+	t.Helper()
+	replies := n.say(t, fmt.Sprintf(`{"channel":%q,"data":%s,"ext":{"auth":{"key":"key","secret":"secret"}}}`, channel, data))
+	if len(replies) != 1 || !replies[0].ok() {
+		t.Fatalf("publish %s: %+v", channel, replies)
+	}
+}
+
+// wsClient is a WebSocket client whose frames can be waited for.
+type wsClient struct {
+	gws.BuiltinEventHandler
+	t      testing.TB
+	conn   *gws.Conn
+	frames chan []byte
+	closed chan error
+	ponged chan string
+}
+
+// dial opens a WebSocket to the node.
+func (n *node) dial(t testing.TB) *wsClient {
+	t.Helper()
+	c := &wsClient{t: t, frames: make(chan []byte, 10_000), closed: make(chan error, 1), ponged: make(chan string, 10)}
+	conn, response, err := gws.NewClient(c, &gws.ClientOption{Addr: "ws" + strings.TrimPrefix(n.url, "http") + "/push"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if response.Body != nil {
+		_ = response.Body.Close()
+	}
+	c.conn = conn
+	var reading sync.WaitGroup
+	reading.Go(conn.ReadLoop)
+	t.Cleanup(func() {
+		_ = conn.NetConn().Close()
+		reading.Wait()
+	})
+	return c
+}
+
+func (c *wsClient) OnMessage(_ *gws.Conn, m *gws.Message) {
+	c.frames <- bytes.Clone(m.Bytes())
+	_ = m.Close()
+}
+func (c *wsClient) OnClose(_ *gws.Conn, err error)     { c.closed <- err }
+func (c *wsClient) OnPong(_ *gws.Conn, payload []byte) { c.ponged <- string(payload) }
+
+func (c *wsClient) send(text string) {
+	c.t.Helper()
+	if err := c.conn.WriteString(text); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+// next returns the next frame.
+func (c *wsClient) next() []message {
+	c.t.Helper()
+	select {
+	case frame := <-c.frames:
+		return parse(c.t, frame)
+	case err := <-c.closed:
+		c.closed <- err
+	}
+	select {
+	case frame := <-c.frames: // came before the close
+		return parse(c.t, frame)
+	default:
+		c.t.Fatal("closed")
+		return nil
+	}
+}
+
+// ask sends a message and returns the one reply.
+func (c *wsClient) ask(text string) message {
+	c.t.Helper()
+	c.send(text)
+	frame := c.next()
+	if len(frame) != 1 {
+		c.t.Fatalf("%s was answered with %+v", text, frame)
+	}
+	return frame[0]
+}
+
+// attach makes the socket the session's path with a connect that is held, and returns the connect's id.
+func (c *wsClient) attach(id string) {
+	c.t.Helper()
+	c.send(fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"websocket","id":"held"}`, id))
+	// A message on the socket is handled after the one before it: when this is answered, the connect is held.
+	c.ask(fmt.Sprintf(`{"channel":"/meta/unsubscribe","clientId":%q,"subscription":"/app/public/none"}`, id))
+}
+
+// deliveries collects n deliveries, however they are framed.
+func (c *wsClient) deliveries(n int) []message {
+	c.t.Helper()
+	var list []message
+	for len(list) < n {
+		list = append(list, c.next()...)
+	}
+	if len(list) > n {
+		c.t.Fatalf("%d messages, want %d: %+v", len(list), n, list)
+	}
+	return list
+}
+
+// rawConn opens a TCP connection to the node.
+func (n *node) rawConn(t testing.TB) net.Conn {
+	t.Helper()
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(n.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// texts returns the data of messages, for comparison.
+func texts(list []message) string {
+	var parts [][]byte
+	for _, m := range list {
+		parts = append(parts, m.Data)
+	}
+	return string(bytes.Join(parts, []byte(" ")))
+}
+
+// subscribers returns how many subscriptions the hub has.
+func (n *node) subscribers() int {
+	n.hub.mu.RLock()
+	defer n.hub.mu.RUnlock()
+	count := 0
+	for _, t := range n.hub.tenants {
+		t.mu.Lock()
+		count += t.subs.Len()
+		t.mu.Unlock()
+	}
+	return count
+}
+
+// clock is a time that stands until it is moved.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func newClock() *clock { return &clock{now: time.Now()} }
+
+func (c *clock) get() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+// awaitNoSockets waits until the server has seen the end of all sockets.
+func (n *node) awaitNoSockets() { n.sockets.open.Wait() }
