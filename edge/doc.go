@@ -2,7 +2,7 @@
 // long-polling at one mount point, and hands out what the streams bring.
 //
 // It keeps nothing that can't be lost with the process, and knows neither Redis nor SQL: what it needs of them are the
-// interfaces Log and Keys.
+// interfaces Stream and Keys.
 //
 // # The way of a message
 //

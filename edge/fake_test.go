@@ -8,7 +8,7 @@ import (
 	"github.com/pandapush/pandapush"
 )
 
-// memoryLog is a Log that keeps streams in memory and hands entries on from a goroutine of its own, as a reader does. It
+// memoryLog is a Stream that keeps streams in memory and hands entries on from a goroutine of its own, as a reader does. It
 // passes the same promises as the real one where the edge relies on them: an append is stored before it returns, and what
 // is appended after a Join reaches deliver, in order.
 type memoryLog struct {

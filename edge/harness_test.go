@@ -39,7 +39,7 @@ type node struct {
 func startNode(t testing.TB, change func(*Config)) *node {
 	t.Helper()
 	n := &node{log: newMemoryLog(t), keys: newMemoryKeys(testKey, pandapush.Key{ID: "key", App: "other", Secret: "secret"})}
-	cfg := Config{Log: n.log, Keys: n.keys, Logger: slog.New(slog.DiscardHandler), Timeout: time.Minute}
+	cfg := Config{Stream: n.log, Keys: n.keys, Log: slog.New(slog.DiscardHandler), Timeout: time.Minute}
 	if change != nil {
 		change(&cfg)
 	}

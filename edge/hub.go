@@ -22,10 +22,10 @@ type delivery struct {
 // Locks are taken in the order hub, tenant, session. Deliver holds a tenant's lock while it matches and queues, which
 // never blocks; what has to be written is written by others.
 type hub struct {
-	log   Log
-	flush *flusher
-	now   func() time.Time
-	stats *metrics
+	stream Stream
+	flush  *flusher
+	now    func() time.Time
+	stats  *metrics
 
 	mu      sync.RWMutex
 	tenants map[pandapush.AppID]*tenant
@@ -57,8 +57,8 @@ type waiter struct {
 	reached  chan struct{}
 }
 
-func newHub(log Log, flush *flusher, now func() time.Time, stats *metrics) *hub {
-	return &hub{log: log, flush: flush, now: now, stats: stats, tenants: map[pandapush.AppID]*tenant{}}
+func newHub(stream Stream, flush *flusher, now func() time.Time, stats *metrics) *hub {
+	return &hub{stream: stream, flush: flush, now: now, stats: stats, tenants: map[pandapush.AppID]*tenant{}}
 }
 
 // Deliver hands entries of one application, in stream order, to every session that wants them. It never blocks. Calls
@@ -232,7 +232,7 @@ func (h *hub) joinOnce(t *tenant) func(context.Context) error {
 		if joined {
 			return nil
 		}
-		cursor, err := h.log.Join(ctx, t.app)
+		cursor, err := h.stream.Join(ctx, t.app)
 		if err != nil {
 			return err
 		}
@@ -256,7 +256,7 @@ func (h *hub) sweep(after time.Duration) {
 		t.mu.Unlock()
 		if over {
 			delete(h.tenants, app)
-			h.log.Leave(app)
+			h.stream.Leave(app)
 		}
 	}
 }

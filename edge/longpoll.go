@@ -81,7 +81,7 @@ func (e *Server) servePost(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Length", strconv.Itoa(len(x.reply)))
 	if _, err := w.Write(x.reply); err != nil {
-		e.cfg.Logger.Debug("reply not written", "err", err)
+		e.cfg.Log.Debug("reply not written", "err", err)
 	}
 }
 

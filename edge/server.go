@@ -15,8 +15,8 @@ import (
 	"github.com/pandapush/pandapush"
 )
 
-// Log is the applications' streams, as the edge needs them. All methods are safe for concurrent use.
-type Log interface {
+// Stream is the applications' streams, as the edge needs them. All methods are safe for concurrent use.
+type Stream interface {
 	// Append stores a message and returns its cursor once it is stored. The error wraps pandapush.ErrUnavailable when
 	// that can't be told.
 	Append(ctx context.Context, m pandapush.Message) (pandapush.Cursor, error)
@@ -33,11 +33,11 @@ type Keys interface {
 	Used(app pandapush.AppID, key pandapush.KeyID)
 }
 
-// Config is what a Server is made of. Log, Keys and Logger are required.
+// Config is what a Server is made of. Stream, Keys and Log are required.
 type Config struct {
-	Log     Log
+	Stream  Stream
 	Keys    Keys
-	Logger  *slog.Logger
+	Log     *slog.Logger
 	Metrics prometheus.Registerer // nil for none
 
 	// Timeout is how long a connect is held, and what clients are told; a session ends when its client has not connected
@@ -114,14 +114,14 @@ func New(cfg Config) *Server {
 	cfg.setDefaults()
 	e := &Server{cfg: cfg, flush: newFlusher(), draining: make(chan struct{})}
 	e.stats = newMetrics(cfg.Metrics, func() int { return e.hub.apps() })
-	e.hub = newHub(cfg.Log, e.flush, cfg.Now, e.stats)
+	e.hub = newHub(cfg.Stream, e.flush, cfg.Now, e.stats)
 	e.sockets.stats = e.stats
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.upgrader = gws.NewUpgrader(events{}, &gws.ServerOption{
 		ReadMaxPayloadSize:  cfg.Limits.FrameBytes,
 		WriteMaxPayloadSize: cfg.Limits.QueueBytes + cfg.Limits.FrameBytes,
 		CheckUtf8Enabled:    true,
-		Logger:              wsLogger{cfg.Logger},
+		Logger:              wsLogger{cfg.Log},
 		Recovery:            gws.Recovery,
 		NewSession:          newSlot,
 	})

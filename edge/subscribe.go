@@ -87,7 +87,7 @@ func (x *exchange) publish(m *bayeux.Message) {
 	}
 	if err == nil {
 		var cursor pandapush.Cursor
-		cursor, err = x.server.cfg.Log.Append(x.ctx, pandapush.Message{
+		cursor, err = x.server.cfg.Stream.Append(x.ctx, pandapush.Message{
 			Channel: channel,
 			Data:    bytes.Clone(m.Data), // the frame's buffer may be used again before a cancelled append is over
 		})
@@ -126,8 +126,8 @@ func (x *exchange) explain(err error) error {
 // logFailure notes a failure that is ours. While Redis is away there are many, and its reader has said so once.
 func (x *exchange) logFailure(operation string, err error) {
 	if errors.Is(err, pandapush.ErrUnavailable) || x.ctx.Err() != nil {
-		x.server.cfg.Logger.Debug("request failed", "operation", operation, "err", err)
+		x.server.cfg.Log.Debug("request failed", "operation", operation, "err", err)
 		return
 	}
-	x.server.cfg.Logger.Error("request failed", "operation", operation, "err", err)
+	x.server.cfg.Log.Error("request failed", "operation", operation, "err", err)
 }

@@ -111,7 +111,7 @@ var (
 // send writes one frame of replies. A socket that is gone loses them: its client asks again.
 func (s *socket) send(frame []byte) {
 	if err := s.ws.WriteMessage(gws.OpcodeText, frame); err != nil {
-		s.server.cfg.Logger.Debug("reply not written", "err", err)
+		s.server.cfg.Log.Debug("reply not written", "err", err)
 	}
 }
 
@@ -144,7 +144,7 @@ func (s *socket) awaitRoom(ctx context.Context) {
 func (s *socket) close(code uint16, why reason) {
 	s.why.CompareAndSwap(nil, &why)
 	if err := s.ws.WriteClose(code, nil); err != nil && !errors.Is(err, gws.ErrConnClosed) {
-		s.server.cfg.Logger.Debug("close frame not written", "err", err)
+		s.server.cfg.Log.Debug("close frame not written", "err", err)
 	}
 }
 
@@ -189,7 +189,7 @@ func (events) OnPing(ws *gws.Conn, payload []byte) {
 	s.heard.Store(s.server.cfg.Now().UnixNano())
 	s.awaitRoom(s.server.ctx)
 	if err := ws.WritePong(payload); err != nil {
-		s.server.cfg.Logger.Debug("pong not written", "err", err)
+		s.server.cfg.Log.Debug("pong not written", "err", err)
 	}
 }
 
@@ -299,7 +299,7 @@ func (r *sockets) ping(now time.Time, interval time.Duration) {
 		case silent >= interval && s.pinged.Load() < s.heard.Load():
 			s.pinged.Store(now.UnixNano())
 			if err := s.ws.WritePing(nil); err != nil {
-				s.server.cfg.Logger.Debug("ping not written", "err", err)
+				s.server.cfg.Log.Debug("ping not written", "err", err)
 			}
 		}
 	}

@@ -1,0 +1,303 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os/user"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/pandapush/pandapush"
+	"github.com/pandapush/pandapush/db"
+	"github.com/pandapush/pandapush/streams"
+)
+
+// storeFlags are the settings of the commands that change applications and keys.
+type storeFlags struct {
+	dataFlags
+	databaseFlags
+	redisFlags
+	As string `variable:"-" placeholder:"NAME" help:"Who makes the change. Default: your user name."`
+}
+
+// withDB runs do on the database, which must have a schema that fits.
+func (f storeFlags) withDB(env *environment, do func(ctx context.Context, d *db.DB) error) (err error) {
+	d, err := db.Open(env.ctx, f.databaseFlags.config(f.dataFlags, slog.New(slog.DiscardHandler)))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	prepare := d.Pending
+	if f.Database == "sqlite" {
+		prepare = d.Migrate
+	}
+	if err := prepare(env.ctx); err != nil {
+		return err
+	}
+	return do(env.ctx, d)
+}
+
+// change is withDB for what the servers must be told of. That they can't be told is no error: they find out by themselves.
+func (f storeFlags) change(env *environment, do func(ctx context.Context, d *db.DB) error) error {
+	if err := f.withDB(env, do); err != nil {
+		return err
+	}
+	told, err := f.notify(env)
+	if err != nil {
+		_, err = fmt.Fprintf(env.stderr, "pandapush: running servers could not be told (%v); they notice within CACHE_TTL_MS\n", err)
+		return err
+	}
+	if !told && f.Database != "sqlite" {
+		_, err = fmt.Fprintln(env.stderr, "pandapush: no Redis is configured here, so running servers notice within CACHE_TTL_MS")
+	}
+	return err
+}
+
+// notify tells every node that keys have changed. told is false if no Redis is configured and no embedded one runs.
+func (f storeFlags) notify(env *environment) (told bool, err error) {
+	topology, ok, err := f.topology(env.getenv)
+	if err != nil {
+		return false, err
+	}
+	if !ok {
+		url, err := embeddedURL(f.dataFlags)
+		if err != nil || url == "" {
+			return false, err
+		}
+		topology = streams.Topology{URLs: []string{strings.TrimSpace(url)}}
+	}
+	ctx, cancel := context.WithTimeout(env.ctx, dialTimeout)
+	defer cancel()
+	s, err := streams.Open(ctx, streams.Config{Redis: topology, Prefix: f.RedisPrefix, Node: "command", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return false, err
+	}
+	return true, errors.Join(s.Notify(ctx, streams.Notice{Kind: streams.NoticeKeys}), s.Close())
+}
+
+// actor returns who makes the change.
+func (f storeFlags) actor() string {
+	if f.As != "" {
+		return f.As
+	}
+	if u, err := user.Current(); err == nil {
+		return u.Username
+	}
+	return "cli"
+}
+
+type appCmd struct {
+	Add    appAddCmd    `cmd:"" help:"Add an application; prints its id."`
+	List   appListCmd   `cmd:"" help:"List the applications."`
+	Remove appRemoveCmd `cmd:"" help:"Remove an application, its keys, and every subscription made with them."`
+}
+
+type appAddCmd struct {
+	storeFlags
+	Name string `arg:"" help:"What people call it."`
+	JSON bool   `name:"json" variable:"-" help:"Print a JSON object."`
+}
+
+// Run adds an application.
+func (c *appAddCmd) Run(env *environment) error {
+	return c.change(env, func(ctx context.Context, d *db.DB) error {
+		app, err := d.CreateApp(ctx, c.actor(), c.Name)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			return printJSON(env.stdout, appView(app))
+		}
+		_, err = fmt.Fprintln(env.stdout, app.ID)
+		return err
+	})
+}
+
+type appListCmd struct {
+	storeFlags
+	JSON bool `name:"json" variable:"-" help:"Print a JSON array."`
+}
+
+// Run lists the applications.
+func (c *appListCmd) Run(env *environment) error {
+	return c.withDB(env, func(ctx context.Context, d *db.DB) error {
+		apps, err := d.Apps(ctx)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			views := []appJSON{}
+			for _, app := range apps {
+				views = append(views, appView(app))
+			}
+			return printJSON(env.stdout, views)
+		}
+		return printTable(env.stdout, "ID\tNAME\tCREATED\tBY", apps, func(app pandapush.App) string {
+			return strings.Join([]string{string(app.ID), app.Name, date(app.CreatedAt, "-"), app.CreatedBy}, "\t")
+		})
+	})
+}
+
+type appRemoveCmd struct {
+	storeFlags
+	App pandapush.AppID `arg:"" help:"The application's id."`
+}
+
+// Run removes an application.
+func (c *appRemoveCmd) Run(env *environment) error {
+	return c.change(env, func(ctx context.Context, d *db.DB) error { return d.DeleteApp(ctx, c.App) })
+}
+
+type keyCmd struct {
+	Add    keyAddCmd    `cmd:"" help:"Add a key; prints KEY=… and SECRET=…, for a shell to evaluate. The secret can't be seen again."`
+	List   keyListCmd   `cmd:"" help:"List an application's keys."`
+	Revoke keyRevokeCmd `cmd:"" help:"Revoke a key, and end every subscription made with it."`
+}
+
+type keyAddCmd struct {
+	storeFlags
+	App     pandapush.AppID `arg:"" help:"The application's id."`
+	Purpose string          `variable:"-" default:"" help:"What the key is for."`
+	Expires span            `variable:"-" placeholder:"TIME" help:"After how long it expires, like 8760h. Default: never."`
+	JSON    bool            `name:"json" variable:"-" help:"Print a JSON object."`
+}
+
+// Run adds a key.
+func (c *keyAddCmd) Run(env *environment) error {
+	return c.change(env, func(ctx context.Context, d *db.DB) error {
+		wanted := db.NewKey{App: c.App, By: c.actor(), Purpose: c.Purpose}
+		if c.Expires > 0 {
+			wanted.Expires = time.Now().Add(time.Duration(c.Expires))
+		}
+		key, err := d.CreateKey(ctx, wanted)
+		if err != nil {
+			return err
+		}
+		view := keyView(key)
+		view.Secret = key.Secret.Reveal()
+		if c.JSON {
+			return printJSON(env.stdout, view)
+		}
+		_, err = fmt.Fprintf(env.stdout, "KEY=%s\nSECRET=%s\n", view.ID, view.Secret)
+		return err
+	})
+}
+
+type keyListCmd struct {
+	storeFlags
+	App  pandapush.AppID `arg:"" help:"The application's id."`
+	JSON bool            `name:"json" variable:"-" help:"Print a JSON array."`
+}
+
+// Run lists keys.
+func (c *keyListCmd) Run(env *environment) error {
+	return c.withDB(env, func(ctx context.Context, d *db.DB) error {
+		keys, err := d.AppKeys(ctx, c.App)
+		if err != nil {
+			return err
+		}
+		if c.JSON {
+			views := []keyJSON{}
+			for _, key := range keys {
+				views = append(views, keyView(key))
+			}
+			return printJSON(env.stdout, views)
+		}
+		return printTable(env.stdout, "ID\tPURPOSE\tCREATED\tEXPIRES\tSTATUS\tLAST USED\tUSED", keys, func(key pandapush.Key) string {
+			return strings.Join([]string{
+				string(key.ID), key.Purpose, date(key.CreatedAt, "-"), date(key.ExpiresAt, "never"), keyStatus(key), date(key.LastUsed, "never"), fmt.Sprint(key.UseCount),
+			}, "\t")
+		})
+	})
+}
+
+type keyRevokeCmd struct {
+	storeFlags
+	App pandapush.AppID `arg:"" help:"The application's id."`
+	Key pandapush.KeyID `arg:"" help:"The key's id."`
+}
+
+// Run revokes a key.
+func (c *keyRevokeCmd) Run(env *environment) error {
+	return c.change(env, func(ctx context.Context, d *db.DB) error { return d.RevokeKey(ctx, c.App, c.Key) })
+}
+
+// appJSON is an application as --json prints it.
+type appJSON struct {
+	ID        pandapush.AppID `json:"id"`
+	Name      string          `json:"name"`
+	CreatedBy string          `json:"created_by"`
+	CreatedAt *time.Time      `json:"created_at"`
+	Admins    []string        `json:"admins"`
+}
+
+func appView(app pandapush.App) appJSON {
+	return appJSON{app.ID, app.Name, app.CreatedBy, optional(app.CreatedAt), app.Admins}
+}
+
+// keyJSON is a key as --json prints it.
+type keyJSON struct {
+	ID        pandapush.KeyID `json:"id"`
+	App       pandapush.AppID `json:"application_id"`
+	Secret    string          `json:"secret,omitempty"` // only when the key has just been made
+	Purpose   string          `json:"purpose"`
+	Status    string          `json:"status"`
+	CreatedBy string          `json:"created_by"`
+	CreatedAt *time.Time      `json:"created_at"`
+	Expires   *time.Time      `json:"expires"`
+	Revoked   *time.Time      `json:"revoked_at"`
+	LastUsed  *time.Time      `json:"last_used"`
+	UseCount  int64           `json:"use_count"`
+}
+
+func keyView(key pandapush.Key) keyJSON {
+	return keyJSON{
+		ID: key.ID, App: key.App, Purpose: key.Purpose, Status: keyStatus(key), CreatedBy: key.CreatedBy, CreatedAt: optional(key.CreatedAt),
+		Expires: optional(key.ExpiresAt), Revoked: optional(key.RevokedAt), LastUsed: optional(key.LastUsed), UseCount: key.UseCount,
+	}
+}
+
+func keyStatus(key pandapush.Key) string {
+	switch err := key.Usable(time.Now()); {
+	case errors.Is(err, pandapush.ErrRevokedKey):
+		return "revoked"
+	case err != nil:
+		return "expired"
+	}
+	return "active"
+}
+
+func optional(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+func date(t time.Time, none string) string {
+	if t.IsZero() {
+		return none
+	}
+	return t.Local().Format(time.DateTime)
+}
+
+func printJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+func printTable[T any](w io.Writer, head string, rows []T, line func(T) string) error {
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	_, err := fmt.Fprintln(t, head)
+	for _, row := range rows {
+		_, e := fmt.Fprintln(t, line(row))
+		err = errors.Join(err, e)
+	}
+	return errors.Join(err, t.Flush())
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/pandapush/pandapush/db"
+	"github.com/pandapush/pandapush/streams"
+)
+
+// dataFlags say where the process keeps what it keeps by itself.
+type dataFlags struct {
+	DataDir string `default:"localdata" placeholder:"DIR" help:"Folder of the SQLite file and the embedded Redis."`
+}
+
+// databaseFlags say where applications and keys are.
+type databaseFlags struct {
+	Database         database `default:"sqlite" placeholder:"KIND" help:"sqlite or postgres."`
+	DatabasePath     string   `placeholder:"FILE" help:"SQLite: the file. Default: db.sqlite in the data folder."`
+	DatabaseAddress  string   `default:"localhost" placeholder:"HOST" help:"Postgres: host name or address."`
+	DatabasePort     port     `default:"5432" help:"Postgres: port."`
+	DatabaseUsername string   `placeholder:"NAME" help:"Postgres: user."`
+	DatabasePassword secret   `placeholder:"TEXT" help:"Postgres: password."`
+	DatabaseName     string   `default:"pandapush" placeholder:"NAME" help:"Postgres: database."`
+	DatabaseURL      secret   `name:"database-url" placeholder:"URL" help:"Postgres: all of it in one; wins over the others."`
+}
+
+// config returns what db.Open takes.
+func (f databaseFlags) config(data dataFlags, log *slog.Logger) db.Config {
+	if f.Database == "sqlite" {
+		path := f.DatabasePath
+		if path == "" {
+			path = filepath.Join(data.DataDir, "db.sqlite")
+		}
+		return db.Config{Driver: db.SQLite, Path: path, Log: log}
+	}
+	if f.DatabaseURL != "" {
+		return db.Config{Driver: db.Postgres, URL: string(f.DatabaseURL), Log: log}
+	}
+	u := url.URL{Scheme: "postgres", Path: "/" + f.DatabaseName}
+	if filepath.IsAbs(f.DatabaseAddress) { // the folder of a Unix socket
+		u.RawQuery = url.Values{"host": {f.DatabaseAddress}, "port": {fmt.Sprint(f.DatabasePort)}}.Encode()
+	} else {
+		u.Host = net.JoinHostPort(f.DatabaseAddress, fmt.Sprint(f.DatabasePort))
+	}
+	if f.DatabaseUsername != "" {
+		u.User = url.UserPassword(f.DatabaseUsername, string(f.DatabasePassword))
+	}
+	return db.Config{Driver: db.Postgres, URL: u.String(), Log: log}
+}
+
+// redisFlags say which Redis holds the streams. With none of them the process brings its own.
+type redisFlags struct {
+	RedisHosts          hosts  `placeholder:"HOSTS" help:"Servers as host:port, separated by commas; applications are spread over them."`
+	RedisURLEnvVars     names  `name:"redis-url-env-vars" placeholder:"NAMES" help:"Names of environment variables that hold a URL each, in place of REDIS_HOSTS."`
+	RedisSentinels      hosts  `placeholder:"HOSTS" help:"Sentinels as host:port, with REDIS_SENTINEL_MASTER, in place of REDIS_HOSTS."`
+	RedisSentinelMaster string `placeholder:"NAME" help:"The name by which the sentinels know the primary."`
+	RedisCluster        hosts  `placeholder:"HOSTS" help:"Some servers of a Redis Cluster, in place of REDIS_HOSTS."`
+	RedisUsername       string `placeholder:"NAME" help:"User, if the servers want one."`
+	RedisPassword       secret `placeholder:"TEXT" help:"Password, if the servers want one."`
+	RedisTLS            bool   `name:"redis-tls" help:"Connect by TLS."`
+	RedisPrefix         string `default:"pp" placeholder:"TEXT" help:"First part of every key's name."`
+}
+
+// topology returns where Redis is. ok is false if no setting says so.
+func (f redisFlags) topology(getenv func(string) string) (t streams.Topology, ok bool, err error) {
+	t = streams.Topology{Hosts: f.RedisHosts, Username: f.RedisUsername, Password: string(f.RedisPassword), Cluster: f.RedisCluster}
+	if len(f.RedisSentinels) > 0 || f.RedisSentinelMaster != "" {
+		t.Sentinel = streams.Sentinel{Master: f.RedisSentinelMaster, Addrs: f.RedisSentinels}
+	}
+	for _, name := range f.RedisURLEnvVars {
+		value := getenv(name)
+		if value == "" {
+			return t, false, &settingError{"REDIS_URL_ENV_VARS", name, "names of environment variables that are set"}
+		}
+		t.URLs = append(t.URLs, value)
+	}
+	if f.RedisTLS {
+		t.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	return t, len(f.RedisHosts)+len(f.RedisURLEnvVars)+len(f.RedisSentinels)+len(f.RedisCluster) > 0, nil
+}
+
+// logFlags say what is logged.
+type logFlags struct {
+	LogLevel  logLevel  `default:"info" placeholder:"LEVEL" help:"debug, info, warn or error."`
+	LogFormat logFormat `default:"text" placeholder:"FORMAT" help:"text or json."`
+}
+
+// logger returns a logger that writes to w.
+func (f logFlags) logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: slog.Level(f.LogLevel)}
+	if f.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// serveFlags are the settings of serve itself.
+type serveFlags struct {
+	Port             port   `default:"3000" help:"Port to listen on, on all interfaces."`
+	Listen           string `placeholder:"ADDRESS" help:"Address to listen on, like 127.0.0.1:3000; wins over the port."`
+	Migrate          bool   `help:"Bring a Postgres schema up to date before serving. SQLite always is."`
+	DrainSeconds     count  `default:"10" help:"After SIGTERM, time over which clients are sent away."`
+	ConnectTimeout   span   `default:"30s" help:"How long a Bayeux connect is held; a session ends after twice as long without one."`
+	PingInterval     span   `default:"25s" help:"How long a WebSocket may be silent before it is pinged; it is closed after twice as long."`
+	WriteTimeout     span   `default:"10s" help:"How long a WebSocket whose client does not read may stay."`
+	MaxMessageBytes  count  `default:"131072" help:"Largest published message."`
+	MaxFrameBytes    count  `default:"1048576" help:"Largest WebSocket frame or body of Bayeux messages."`
+	MaxSubscriptions count  `default:"1000" help:"Subscriptions of one session."`
+
+	HistoryLength count `default:"10000" help:"Messages kept for each application, about."`
+	HistoryAge    span  `default:"24h" help:"How long messages are kept."`
+
+	CacheTTLMS         millis `name:"cache-ttl-ms" default:"300000" help:"How often all keys are read anew, besides at once when one changes."`
+	KeyStatsIntervalMS millis `name:"key-stats-interval-ms" default:"60000" help:"How often the use of keys is written down."`
+
+	DevApplicationID string `name:"dev-application-id" placeholder:"ID" help:"With the two below: an application for development that is made at start."`
+	DevKeyID         string `name:"dev-key-id" placeholder:"ID" help:"Its key."`
+	DevKeySecret     secret `placeholder:"TEXT" help:"Its key's secret."`
+}
+
+// address returns where to listen.
+func (f serveFlags) address() string {
+	if f.Listen != "" {
+		return f.Listen
+	}
+	return fmt.Sprintf(":%d", f.Port)
+}
+
+// hasDev reports whether a development application is asked for; the three settings go together.
+func (f serveFlags) hasDev() (bool, error) {
+	set := 0
+	for _, value := range []string{f.DevApplicationID, f.DevKeyID, string(f.DevKeySecret)} {
+		if value != "" {
+			set++
+		}
+	}
+	if set == 1 || set == 2 {
+		return false, &settingError{"DEV_APPLICATION_ID", f.DevApplicationID, "effect only together with DEV_KEY_ID and DEV_KEY_SECRET"}
+	}
+	return set == 3, nil
+}
+
+// embeddedURL returns the URL of the embedded Redis of a running server on the same data folder, or "" if there is none.
+func embeddedURL(data dataFlags) (string, error) {
+	text, err := os.ReadFile(filepath.Join(data.DataDir, "redis.url"))
+	if os.IsNotExist(err) {
+		return "", nil
+	}
+	return string(text), err
+}
+
+const (
+	// dialTimeout bounds how long a short command waits for Redis or for a server.
+	dialTimeout = 5 * time.Second
+)

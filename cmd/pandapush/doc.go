@@ -1,0 +1,14 @@
+// Command pandapush is the whole service and its tools in one binary.
+//
+//	main.go       run, the program: parse, then one command
+//	config.go     the settings, by subject; every flag is an environment variable too
+//	settings.go   their types and what is said of a wrong one
+//	serve.go      serve: build, run, drain and close, in the order of the data flow; the only place that knows all packages
+//	migrate.go    migrate up, down, status, version
+//	admin.go      app and key: the database, then a notice to the running servers
+//	token.go      token: mint one
+//	remote.go     publish, subscribe, health: clients of a running server
+//
+// Commands print what they are asked for on standard output and everything else on standard error, and exit with 1 after
+// one line that says what was wrong.
+package main

@@ -1,0 +1,276 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pandapush/pandapush"
+	"github.com/pandapush/pandapush/api"
+	"github.com/pandapush/pandapush/client"
+	"github.com/pandapush/pandapush/db"
+	"github.com/pandapush/pandapush/edge"
+	"github.com/pandapush/pandapush/streams"
+)
+
+// What the packages need of each other is declared where it is needed; here it is seen to fit.
+var (
+	_ edge.Stream  = (*streams.Streams)(nil)
+	_ edge.Keys    = (*db.KeyRing)(nil)
+	_ api.Appender = (*streams.Streams)(nil)
+	_ api.KeyRing  = (*db.KeyRing)(nil)
+)
+
+type serveCmd struct {
+	dataFlags
+	serveFlags
+	databaseFlags
+	redisFlags
+	logFlags
+}
+
+// Run serves until the command's context ends, then drains.
+func (c *serveCmd) Run(env *environment) error {
+	s, err := build(env, c)
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.run(env.ctx), s.close())
+}
+
+// server is the service: everything that build opened, in the order of the data flow.
+type server struct {
+	log      *slog.Logger
+	stdout   io.Writer
+	cfg      *serveCmd
+	redis    *streams.Embedded // nil with a Redis of the operator's
+	streams  *streams.Streams
+	db       *db.DB
+	keys     *db.KeyRing
+	edge     *edge.Server
+	api      *api.Server
+	http     *http.Server
+	listener net.Listener
+}
+
+// build opens and connects everything, and starts nothing but the embedded Redis.
+func build(env *environment, cfg *serveCmd) (_ *server, err error) {
+	s := &server{log: cfg.logger(env.stderr), stdout: env.stdout, cfg: cfg}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, &settingError{"DATA_DIR", cfg.DataDir, "a folder that can be made and written to"}
+	}
+	metrics := prometheus.NewRegistry()
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	if err := s.buildStores(env, metrics); err != nil {
+		return nil, err
+	}
+	s.buildFront(metrics)
+	if s.listener, err = new(net.ListenConfig).Listen(env.ctx, "tcp", cfg.address()); err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	return s, nil
+}
+
+// buildStores opens what outlives a request: Redis, the database, and the key ring over it.
+func (s *server) buildStores(env *environment, metrics prometheus.Registerer) error {
+	topology, external, err := s.cfg.topology(env.getenv)
+	if err != nil {
+		return err
+	}
+	if !external {
+		if s.redis, err = streams.StartEmbedded(env.ctx, s.cfg.DataDir, s.log); err != nil {
+			return fmt.Errorf("embedded redis: %w", err)
+		}
+		topology = streams.Topology{URLs: []string{s.redis.URL()}}
+	}
+	s.streams, err = streams.Open(env.ctx, streams.Config{
+		Redis: topology, Prefix: s.cfg.RedisPrefix, Node: strings.ToLower(rand.Text())[:12],
+		MaxLen: int64(s.cfg.HistoryLength), MaxAge: time.Duration(s.cfg.HistoryAge),
+		Log: s.log, Metrics: metrics,
+	})
+	if err != nil {
+		return err
+	}
+	if s.db, err = db.Open(env.ctx, s.cfg.databaseFlags.config(s.cfg.dataFlags, s.log)); err != nil {
+		return err
+	}
+	if err := s.prepareSchema(env.ctx); err != nil {
+		return err
+	}
+	dev, err := s.cfg.hasDev()
+	if err != nil {
+		return err
+	}
+	if dev {
+		err := s.db.EnsureDev(env.ctx, pandapush.AppID(s.cfg.DevApplicationID), pandapush.KeyID(s.cfg.DevKeyID), pandapush.Secret(s.cfg.DevKeySecret))
+		if err != nil {
+			return fmt.Errorf("development application: %w", err)
+		}
+	}
+	s.keys = db.NewKeyRing(s.db, db.KeyRingConfig{
+		TTL: time.Duration(s.cfg.CacheTTLMS), StatsInterval: time.Duration(s.cfg.KeyStatsIntervalMS),
+		Log: s.log, Metrics: metrics, Changed: s.keysChanged,
+	})
+	return s.keys.Load(env.ctx)
+}
+
+// prepareSchema brings SQLite's schema up to date, and Postgres' if that is asked for. Otherwise Postgres must be so.
+func (s *server) prepareSchema(ctx context.Context) error {
+	if s.cfg.Database == "sqlite" || s.cfg.Migrate {
+		return s.db.Migrate(ctx)
+	}
+	return s.db.Pending(ctx)
+}
+
+// buildFront makes what clients talk to.
+func (s *server) buildFront(metrics *prometheus.Registry) {
+	s.edge = edge.New(edge.Config{
+		Stream: s.streams, Keys: s.keys, Log: s.log, Metrics: metrics,
+		Timeout: time.Duration(s.cfg.ConnectTimeout), PingInterval: time.Duration(s.cfg.PingInterval), WriteTimeout: time.Duration(s.cfg.WriteTimeout),
+		Limits: edge.Limits{
+			FrameBytes: int(s.cfg.MaxFrameBytes), DataBytes: int(s.cfg.MaxMessageBytes), Subscriptions: int(s.cfg.MaxSubscriptions),
+		},
+	})
+	s.api = api.New(api.Config{
+		Keys: s.keys, Stream: s.streams, Log: s.log, Metrics: metrics, Gatherer: metrics,
+		Ready: []api.Check{
+			{Name: "redis", Func: s.streams.Ping},
+			{Name: "database", Func: s.db.Ping},
+			{Name: "schema", Func: s.db.Pending},
+		},
+		MaxBody: int64(s.cfg.MaxMessageBytes), Version: version, Revision: revision, Built: built,
+	})
+	router := echo.New()
+	s.api.Routes(router)
+	s.edge.Routes(router)
+	router.Any("/client.js", echo.WrapHandler(client.Handler()))
+	router.Any("/client.js.map", echo.WrapHandler(client.Handler()))
+	s.http = &http.Server{
+		Handler:           router,
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what strangers do wrong with TCP and HTTP
+	}
+}
+
+// run serves until ctx ends; then readiness turns false, clients are sent away, requests under way are finished, and only
+// then do the streams stop.
+func (s *server) run(ctx context.Context) error {
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	g, background := errgroup.WithContext(background)
+	g.Go(func() error {
+		return s.streams.Run(background, streams.Handlers{Deliver: s.edge.Deliver, Gap: s.edge.Gap, Notice: s.notice})
+	})
+	g.Go(func() error {
+		s.keys.Run(background)
+		return nil
+	})
+	g.Go(func() error { return s.edge.Run(background) })
+	g.Go(func() error {
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve: %w", err)
+		}
+		return nil
+	})
+	g.Go(func() error {
+		select {
+		case <-ctx.Done():
+		case <-background.Done(): // something failed: there is nobody to drain for
+		}
+		defer stop()
+		return s.drain()
+	})
+	s.log.Info("listening", "addr", s.listener.Addr().String(), "version", version, "go", runtime.Version())
+	s.hint()
+	return g.Wait()
+}
+
+// drain sends the clients away, and waits until their last requests are answered.
+func (s *server) drain() error {
+	window := time.Duration(s.cfg.DrainSeconds) * time.Second
+	s.log.Info("draining", "window", window)
+	s.api.SetDraining()
+	ctx, cancel := context.WithTimeout(context.Background(), window+5*time.Second)
+	defer cancel()
+	s.edge.Drain(ctx, window)
+	if err := s.http.Shutdown(ctx); err != nil {
+		return errors.Join(fmt.Errorf("shut down: %w", err), s.http.Close())
+	}
+	return nil
+}
+
+// notice takes what other nodes tell.
+func (s *server) notice(n streams.Notice) {
+	if n.Kind == streams.NoticeKeys {
+		s.keys.Reload()
+	}
+}
+
+// keysChanged ends what is no longer allowed. At the first load nobody is connected yet.
+func (s *server) keysChanged() {
+	if s.edge != nil {
+		s.edge.Revalidate()
+	}
+}
+
+// hint prints a command that publishes to the development application.
+func (s *server) hint() {
+	if dev, err := s.cfg.hasDev(); err != nil || !dev {
+		return
+	}
+	_, port, err := net.SplitHostPort(s.listener.Addr().String())
+	if err != nil {
+		return
+	}
+	// The usual development secret is none; any other is not printed.
+	secret := "$DEV_KEY_SECRET"
+	if s.cfg.DevKeySecret == "devsecret" {
+		secret = "devsecret"
+	}
+	_, err = fmt.Fprintf(s.stdout, "Publish to the development application:\n\n  curl -u %s:%s -d '{\"text\":\"hello\"}' http://localhost:%s/channel/%s/public/greetings\n\n",
+		s.cfg.DevKeyID, secret, port, s.cfg.DevApplicationID)
+	if err != nil {
+		s.log.Warn("hint not printed", "err", err)
+	}
+}
+
+// close undoes build, last first.
+func (s *server) close() error {
+	var errs []error
+	if s.listener != nil {
+		if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if s.db != nil {
+		errs = append(errs, s.db.Close())
+	}
+	if s.streams != nil {
+		errs = append(errs, s.streams.Close())
+	}
+	if s.redis != nil {
+		errs = append(errs, s.redis.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,203 @@
+package main
+
+import (
+	"encoding"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// settingError is a setting that can't be taken. Its text names the setting, what it held, and what it takes.
+type settingError struct {
+	name, value, takes string
+}
+
+// Error returns one line for a person. A secret's value is not among the settings that can be wrong.
+func (e *settingError) Error() string {
+	return fmt.Sprintf("%s is %q: it takes %s", e.name, e.value, e.takes)
+}
+
+// environmentResolver gives every flag that is not on the command line the value of the environment variable of its name:
+// --data-dir is DATA_DIR. The tag variable:"NAME" names another, variable:"-" none. A flag of type secret can also be given
+// as NAME_FILE, a file that holds it.
+func environmentResolver(getenv func(string) string) kong.Resolver {
+	return kong.ResolverFunc(func(_ *kong.Context, _ *kong.Path, flag *kong.Flag) (any, error) {
+		name := strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+		if other := flag.Tag.Get("variable"); other != "" {
+			name = other
+		}
+		if name == "-" {
+			return nil, nil //nolint:nilnil // kong's way to say that the resolver has nothing
+		}
+		value := getenv(name)
+		if file := getenv(name + "_FILE"); value == "" && file != "" && flag.Target.Type() == reflect.TypeFor[secret]() {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return nil, &settingError{name + "_FILE", file, "the path of a file that can be read (" + errors.Unwrap(err).Error() + ")"}
+			}
+			value = strings.TrimRight(string(text), "\r\n")
+		}
+		if value == "" || flag.Name == "help" {
+			return nil, nil //nolint:nilnil // kong's way to say that the resolver has nothing
+		}
+		return value, check(name, value, flag.Target)
+	})
+}
+
+// check tries value on a fresh variable of the flag's type, so that the error can name the environment variable.
+func check(name, value string, target reflect.Value) error {
+	probe := reflect.New(target.Type()).Interface()
+	switch p := probe.(type) {
+	case encoding.TextUnmarshaler:
+		if err := p.UnmarshalText([]byte(value)); err != nil {
+			return &settingError{name, value, strings.TrimPrefix(err.Error(), takes("").Error())}
+		}
+	case *bool:
+		if _, err := strconv.ParseBool(value); err != nil {
+			return &settingError{name, value, "true or false"}
+		}
+	}
+	return nil
+}
+
+// The types of settings.
+
+// secret is a setting that must not be seen.
+type secret string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *secret) UnmarshalText(text []byte) error {
+	*s = secret(text)
+	return nil
+}
+
+// LogValue hides the secret.
+func (secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
+
+// String hides the secret.
+func (secret) String() string { return "[secret]" }
+
+// port is a TCP port; 0 has the system choose one.
+type port int
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *port) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseUint(string(text), 10, 16)
+	if err != nil {
+		return takes("a port number, 0 to 65535")
+	}
+	*p = port(n)
+	return nil
+}
+
+// count is a number greater than zero.
+type count int
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (c *count) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseInt(string(text), 10, 32)
+	if err != nil || n < 1 {
+		return takes("a whole number, 1 or more")
+	}
+	*c = count(n)
+	return nil
+}
+
+// millis is a time in milliseconds, as the variables that end in _MS take it.
+type millis time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (m *millis) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseInt(string(text), 10, 32)
+	if err != nil || n < 1 {
+		return takes("a number of milliseconds, 1 or more")
+	}
+	*m = millis(time.Duration(n) * time.Millisecond)
+	return nil
+}
+
+// span is a time with its unit.
+type span time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (s *span) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d <= 0 {
+		return takes(`a time with its unit, like "30s", "5m" or "24h"`)
+	}
+	*s = span(d)
+	return nil
+}
+
+// hosts is a comma-separated list of host:port.
+type hosts []string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (h *hosts) UnmarshalText(text []byte) error {
+	*h = nil
+	for item := range strings.SplitSeq(string(text), ",") {
+		item = strings.TrimSpace(item)
+		if _, p, err := net.SplitHostPort(item); err != nil || p == "" {
+			return takes(`a list of servers, like "one:6379,two:6379"`)
+		}
+		*h = append(*h, item)
+	}
+	return nil
+}
+
+// names is a comma-separated list.
+type names []string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (n *names) UnmarshalText(text []byte) error {
+	*n = nil
+	for item := range strings.SplitSeq(string(text), ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			*n = append(*n, item)
+		}
+	}
+	return nil
+}
+
+// logLevel is how much is logged.
+type logLevel slog.Level
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (l *logLevel) UnmarshalText(text []byte) error {
+	var level slog.Level
+	if err := level.UnmarshalText(text); err != nil {
+		return takes("debug, info, warn or error")
+	}
+	*l = logLevel(level)
+	return nil
+}
+
+// logFormat is how it is logged.
+type logFormat string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (f *logFormat) UnmarshalText(text []byte) error {
+	if *f = logFormat(text); *f != "text" && *f != "json" {
+		return takes("text or json")
+	}
+	return nil
+}
+
+// database says where applications and keys are kept.
+type database string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (d *database) UnmarshalText(text []byte) error {
+	if *d = database(text); *d != "sqlite" && *d != "postgres" {
+		return takes("sqlite or postgres")
+	}
+	return nil
+}
