@@ -58,7 +58,7 @@ func check(name, value string, target reflect.Value) error {
 	switch p := probe.(type) {
 	case encoding.TextUnmarshaler:
 		if err := p.UnmarshalText([]byte(value)); err != nil {
-			return &settingError{name, value, strings.TrimPrefix(err.Error(), takes("").Error())}
+			return &settingError{name, value, strings.TrimPrefix(err.Error(), wrongValue("").Error())}
 		}
 	case *bool:
 		if _, err := strconv.ParseBool(value); err != nil {
@@ -92,7 +92,7 @@ type port int
 func (p *port) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseUint(string(text), 10, 16)
 	if err != nil {
-		return takes("a port number, 0 to 65535")
+		return wrongValue("a port number, 0 to 65535")
 	}
 	*p = port(n)
 	return nil
@@ -105,7 +105,7 @@ type count int
 func (c *count) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseInt(string(text), 10, 32)
 	if err != nil || n < 1 {
-		return takes("a whole number, 1 or more")
+		return wrongValue("a whole number, 1 or more")
 	}
 	*c = count(n)
 	return nil
@@ -118,7 +118,7 @@ type millis time.Duration
 func (m *millis) UnmarshalText(text []byte) error {
 	n, err := strconv.ParseInt(string(text), 10, 32)
 	if err != nil || n < 1 {
-		return takes("a number of milliseconds, 1 or more")
+		return wrongValue("a number of milliseconds, 1 or more")
 	}
 	*m = millis(time.Duration(n) * time.Millisecond)
 	return nil
@@ -131,7 +131,7 @@ type span time.Duration
 func (s *span) UnmarshalText(text []byte) error {
 	d, err := time.ParseDuration(string(text))
 	if err != nil || d <= 0 {
-		return takes(`a time with its unit, like "30s", "5m" or "24h"`)
+		return wrongValue(`a time with its unit, like "30s", "5m" or "24h"`)
 	}
 	*s = span(d)
 	return nil
@@ -146,7 +146,7 @@ func (h *hosts) UnmarshalText(text []byte) error {
 	for item := range strings.SplitSeq(string(text), ",") {
 		item = strings.TrimSpace(item)
 		if _, p, err := net.SplitHostPort(item); err != nil || p == "" {
-			return takes(`a list of servers, like "one:6379,two:6379"`)
+			return wrongValue(`a list of servers, like "one:6379,two:6379"`)
 		}
 		*h = append(*h, item)
 	}
@@ -174,7 +174,7 @@ type logLevel slog.Level
 func (l *logLevel) UnmarshalText(text []byte) error {
 	var level slog.Level
 	if err := level.UnmarshalText(text); err != nil {
-		return takes("debug, info, warn or error")
+		return wrongValue("debug, info, warn or error")
 	}
 	*l = logLevel(level)
 	return nil
@@ -186,7 +186,7 @@ type logFormat string
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (f *logFormat) UnmarshalText(text []byte) error {
 	if *f = logFormat(text); *f != "text" && *f != "json" {
-		return takes("text or json")
+		return wrongValue("text or json")
 	}
 	return nil
 }
@@ -197,7 +197,7 @@ type database string
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (d *database) UnmarshalText(text []byte) error {
 	if *d = database(text); *d != "sqlite" && *d != "postgres" {
-		return takes("sqlite or postgres")
+		return wrongValue("sqlite or postgres")
 	}
 	return nil
 }
