@@ -25,6 +25,12 @@ func (e *settingError) Error() string {
 	return fmt.Sprintf("%s is %q: it takes %s", e.name, e.value, e.takes)
 }
 
+// wrongValue is the error of UnmarshalText: what the setting takes, in words.
+type wrongValue string
+
+// Error completes kong's "--port: " to a sentence.
+func (w wrongValue) Error() string { return "it takes " + string(w) }
+
 // environmentResolver gives every flag that is not on the command line the value of the environment variable of its name:
 // --data-dir is DATA_DIR. The tag variable:"NAME" names another, variable:"-" none. A flag of type secret can also be given
 // as NAME_FILE, a file that holds it.
