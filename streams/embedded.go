@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -55,7 +56,7 @@ func startEmbedded(ctx context.Context, dir, path string, log *slog.Logger) (_ *
 	if err = os.MkdirAll(dir, 0o700); err != nil {
 		return e, err
 	}
-	if err = os.Chmod(dir, 0o700); err != nil { //nolint:gosec // it is a directory
+	if err = os.Chmod(dir, 0o700); err != nil {
 		return e, err
 	}
 	lock, err := e.lock(ctx, dir)
@@ -82,8 +83,8 @@ func (e *Embedded) Persistent() bool { return e.persistent }
 // Close ends the Redis; a persistent one writes down everything first.
 func (e *Embedded) Close() error {
 	var errs []error
-	for i := len(e.cleanup) - 1; i >= 0; i-- {
-		errs = append(errs, e.cleanup[i]())
+	for _, undo := range slices.Backward(e.cleanup) {
+		errs = append(errs, undo())
 	}
 	e.cleanup = nil
 	return errors.Join(errs...)

@@ -78,6 +78,9 @@ func (r *reader) addLocked(f *feed) {
 }
 
 func (r *reader) join(ctx context.Context, app pandapush.AppID) (pandapush.Cursor, error) {
+	if err := ctx.Err(); err != nil {
+		return pandapush.Cursor{}, fmt.Errorf("join: %w", err)
+	}
 	r.mu.Lock()
 	f := r.feeds[r.keys.log(app)]
 	switch {
@@ -130,8 +133,13 @@ func (r *reader) ring(ctx context.Context) error {
 	ctx = context.WithoutCancel(ctx)
 	pipe.XAdd(ctx, &redis.XAddArgs{Stream: r.wake, MaxLen: 1, Values: []any{"w", ""}})
 	pipe.Expire(ctx, r.wake, wakeTTL) // a node that dies leaves nothing
-	_, err := pipe.Exec(ctx)
-	return err
+	if _, err := pipe.Exec(ctx); err != nil {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.rung = false // the next may try
+		return err
+	}
+	return nil
 }
 
 // run reads until ctx ends. It never gives up: positions are kept while Redis is away, and are what it goes on from.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pandapush/pandapush"
@@ -77,6 +78,7 @@ type Streams struct {
 // Open connects to every Redis and checks that it is used with the same number of buckets. It starts nothing: Append,
 // Join and Leave need Run. Close undoes it.
 func Open(ctx context.Context, cfg Config) (*Streams, error) {
+	logging.Disable() // of go-redis: it writes to stderr what the errors say that are logged or returned here
 	cfg = cfg.withDefaults()
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("open streams: %w", err)

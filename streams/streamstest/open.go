@@ -32,14 +32,14 @@ type Gap struct {
 }
 
 // Open opens and runs streams until the test ends. A zero Log goes to the test's output.
-func Open(t testing.TB, cfg streams.Config) *Node {
-	t.Helper()
+func Open(tb testing.TB, cfg streams.Config) *Node {
+	tb.Helper()
 	if cfg.Log == nil {
-		cfg.Log = slog.New(slog.NewTextHandler(t.Output(), nil))
+		cfg.Log = slog.New(slog.NewTextHandler(tb.Output(), nil))
 	}
-	s, err := streams.Open(t.Context(), cfg)
+	s, err := streams.Open(tb.Context(), cfg)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	n := &Node{Streams: s, t: t, changed: make(chan struct{}), messages: make(map[pandapush.AppID][]pandapush.Message)}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -58,10 +58,10 @@ func Open(t testing.TB, cfg streams.Config) *Node {
 	n.stop = sync.OnceFunc(func() {
 		cancel()
 		if err := errors.Join(<-done, s.Close()); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
-	t.Cleanup(n.stop)
+	tb.Cleanup(n.stop)
 	return n
 }
 
@@ -160,11 +160,11 @@ func (n *Node) MustJoin(app pandapush.AppID) pandapush.Cursor {
 }
 
 // Message makes a message, and fails the test if channel is not valid.
-func Message(t testing.TB, channel, data string) pandapush.Message {
-	t.Helper()
+func Message(tb testing.TB, channel, data string) pandapush.Message {
+	tb.Helper()
 	c, err := pandapush.ParseChannel(channel)
 	if err != nil {
-		t.Fatalf("channel %q: %v", channel, err)
+		tb.Fatalf("channel %q: %v", channel, err)
 	}
 	return pandapush.Message{Channel: c, Data: []byte(data)}
 }

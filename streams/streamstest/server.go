@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/pandapush/pandapush/streams/internal/redisserver"
 )
 
@@ -27,24 +29,24 @@ type Server struct {
 }
 
 // Redis starts a redis-server without persistence for this test and returns its URL.
-func Redis(t testing.TB) string {
-	t.Helper()
-	return Start(t, Options{}).URL()
+func Redis(tb testing.TB) string {
+	tb.Helper()
+	return Start(tb, Options{}).URL()
 }
 
 // Start starts a redis-server for this test. It ends with the test.
-func Start(t testing.TB, o Options) *Server {
-	t.Helper()
+func Start(tb testing.TB, o Options) *Server {
+	tb.Helper()
 	path, ok := redisserver.Find()
 	if !ok {
-		t.Fatal("no redis-server is installed: scripts/test installs it")
+		tb.Fatal("no redis-server is installed: scripts/test installs it")
 	}
-	dir := tempDir(t)
-	s := &Server{t: t, options: redisserver.Options{
+	dir := tempDir(tb)
+	s := &Server{t: tb, options: redisserver.Options{
 		Path: path, Dir: dir, Socket: filepath.Join(dir, "s"), AOF: o.AOF, Args: o.Args,
 	}}
 	s.Restart()
-	t.Cleanup(func() { s.server.Kill() })
+	tb.Cleanup(func() { s.server.Kill() })
 	return s
 }
 
@@ -53,6 +55,29 @@ func (s *Server) URL() string { return "unix://" + s.options.Socket }
 
 // Kill ends the server as kill -9 does.
 func (s *Server) Kill() { s.server.Kill() }
+
+// Freeze stops the server from answering, as if its machine hung, until Thaw.
+func (s *Server) Freeze() {
+	s.t.Helper()
+	if err := s.server.Freeze(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Thaw undoes Freeze.
+func (s *Server) Thaw() {
+	s.t.Helper()
+	if err := s.server.Thaw(); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// Client returns a client of the server, for tests that look at keys or change them. It ends with the test.
+func (s *Server) Client() *redis.Client {
+	client := redis.NewClient(&redis.Options{Network: "unix", Addr: s.options.Socket})
+	s.t.Cleanup(func() { _ = client.Close() })
+	return client
+}
 
 // Restart starts the server again after Kill, on the same socket and directory.
 func (s *Server) Restart() {
@@ -67,15 +92,15 @@ func (s *Server) Restart() {
 }
 
 // tempDir is t.TempDir with a path short enough for a socket.
-func tempDir(t testing.TB) string {
-	t.Helper()
+func tempDir(tb testing.TB) string {
+	tb.Helper()
 	dir, err := os.MkdirTemp("", "pp") //nolint:usetesting // t.TempDir's paths are too long for sockets
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := os.RemoveAll(dir); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
 	return dir

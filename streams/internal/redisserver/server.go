@@ -1,17 +1,18 @@
 package redisserver
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // stopPatience is how long a server may take to end after SIGTERM before it is killed.
@@ -60,7 +61,9 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	if o.AOF {
 		args[len(args)-1] = "yes"
-		args = append(args, "--appendfsync", "everysec")
+		// Not everysec: while its fsync is on the way, Redis answers before it has written, and a kill -9 at that moment
+		// loses what it has acknowledged.
+		args = append(args, "--appendfsync", "always")
 	}
 	// Not CommandContext: the server outlives ctx, which is only about its start.
 	cmd := exec.Command(o.Path, append(args, o.Args...)...) //nolint:noctx // see above
@@ -98,12 +101,8 @@ func (s *Server) run(started chan<- error) {
 
 // await asks the server until it answers.
 func (s *Server) await(ctx context.Context) error {
-	client := redis.NewClient(&redis.Options{
-		Network: "unix", Addr: s.socket, MaxRetries: -1, DialerRetries: 1, PoolSize: 1, DisableIdentity: true,
-	})
-	defer func() { _ = client.Close() }() // nothing was written
 	for {
-		err := client.Ping(ctx).Err()
+		err := ping(ctx, s.socket)
 		if err == nil {
 			return nil
 		}
@@ -115,6 +114,27 @@ func (s *Server) await(ctx context.Context) error {
 			return errors.Join(ctx.Err(), err)
 		}
 	}
+}
+
+// ping asks once. While the server loads its file it answers with an error.
+func ping(ctx context.Context, socket string) (err error) {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "unix", socket)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	if err := conn.SetDeadline(time.Now().Add(time.Second)); err != nil {
+		return err
+	}
+	if _, err := conn.Write([]byte("PING\r\n")); err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err == nil && line != "+PONG\r\n" {
+		err = errors.New(strings.TrimSpace(line))
+	}
+	return err
 }
 
 // Done is closed when the server has ended.

@@ -1,0 +1,61 @@
+// Package streams is all that talks to Redis: one stream of messages per application, the control stream between nodes,
+// and the Redis that a process without one brings along. It knows nothing of clients: who gets a message is the caller's
+// business, told by Handlers.
+//
+// # Keys
+//
+// An application lives in one of 64 buckets, by a hash of its name, and the bucket is the hash tag of its keys ({b}): it
+// decides the server, or the Cluster's slot. The prefix pp is a setting.
+//
+//	key                   type    written by                         ends
+//	pp:{b}:<app>:log      stream  Append: c channel, d data          trimmed by count and age
+//	pp:{b}:<app>:epoch    string  activate.lua, create.lua           with the application
+//	pp:{b}:apps           set     the same: applications with a log  -
+//	pp:{0}:control        stream  Notify: kind, app, key             trimmed to about 1,000
+//	pp:{0}:control-epoch  string  activate.lua                       -
+//	pp:{b}:wake-<node>    stream  Join: ends the node's blocked read a minute after the last join
+//	pp:{b}:trim           string  the age sweep's lock               after 25 seconds
+//	pp:buckets            string  Open: the number of buckets        -
+//
+// # Files, as a message passes through them
+//
+//	streams.go    Config, Open, Run, Close
+//	topology.go   which Redis a bucket lives on, and the clients
+//	keys.go       the names above
+//	append.go     Append: concurrent appends share pipelines
+//	entry.go      an entry of a stream and the message that it is
+//	scripts.go    lua/activate.lua and lua/create.lua: a stream and its epoch come to be together
+//	reader.go     one loop per shard, what one XREAD can span: a Redis, or a bucket of a Cluster
+//	resume.go     where a stream is read from, after a join and after an outage; handing on
+//	feed.go       Join, Leave; what becomes of the entries of a stream
+//	control.go    Notify, Notice
+//	trim.go       the age sweep
+//	embedded.go, embedded_memory.go   StartEmbedded
+//	metrics.go    the series
+//
+// # What is promised
+//
+//   - An append that returned without error has been acknowledged by Redis (P5). One that did not may have been stored:
+//     no XADD is ever sent twice, so it is at most once. What Redis keeps of it is up to its own settings; the embedded
+//     one keeps it over any crash.
+//   - After a join every entry past the returned cursor is delivered, in order and once (P1). Reads always start at a
+//     concrete id. An entry whose id does not follow the one before is dropped and counted.
+//   - When Redis goes away the positions stay. When it comes back every stream is compared with its position over the very
+//     connection that will read it, so that no reconnect goes unnoticed: same epoch, and the entry last read not overtaken
+//     by older ones, and reading goes on; else Gap is called, and reading goes on with what is there.
+//   - Notices reach nodes that run within a second. One that starts, or that finds the control stream lost, is given a
+//     notice that anything may have changed.
+//
+// # What is not
+//
+//   - A FLUSHALL under running nodes goes unnoticed until a connection breaks; until then messages of streams that
+//     another node made anew carry the old epoch.
+//   - Asynchronous replication may lose the newest entries in a failover. A reader that had them notices; one that had
+//     not can't.
+//
+// # Goroutines
+//
+// Run starts all of them and returns when all have ended: two workers per Redis for appends, a reader per shard (which
+// waits on a channel when it has nothing to read), and the sweep. A reader alone decides where its streams are read;
+// reader.mu guards what Join and Leave see of that. StartEmbedded starts one that keeps the child alive, ended by Close.
+package streams
