@@ -41,7 +41,7 @@ func Open(tb testing.TB, cfg streams.Config) *Node {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	n := &Node{Streams: s, t: t, changed: make(chan struct{}), messages: make(map[pandapush.AppID][]pandapush.Message)}
+	n := &Node{Streams: s, t: tb, changed: make(chan struct{}), messages: make(map[pandapush.AppID][]pandapush.Message)}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
