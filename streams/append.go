@@ -21,7 +21,7 @@ const (
 )
 
 var (
-	errBusy       = fmt.Errorf("%w: too many appends are waiting", pandapush.ErrUnavailable)
+	errBusy       = fmt.Errorf("%w: too much is waiting", pandapush.ErrUnavailable)
 	errNotRunning = errors.New("not running")
 )
 
