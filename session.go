@@ -26,8 +26,8 @@ type Session struct {
 // Subscription is one pattern of a session, with what allowed it.
 type Subscription struct {
 	Grant Grant
-	// From, if it is before the session's cursor of the application, is where the subscription itself has got to: it is
-	// being brought up to the rest.
+	// From, if it is not zero, is where the subscription itself has got to: before the session's cursor of the application,
+	// it is being brought up to the rest; after it, it begins there.
 	From Cursor
 }
 

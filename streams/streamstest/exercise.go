@@ -2,6 +2,7 @@ package streamstest
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -10,24 +11,29 @@ import (
 	"github.com/pandapush/pandapush/streams"
 )
 
+// story is a test of two nodes that share their streams with nobody else.
+type story struct {
+	name string
+	tell func(t *testing.T, a, b *Node)
+}
+
+var messageStories = []story{
+	{"a message reaches every node, as it was sent", everyNode},
+	{"a stream can be joined before it exists", joinFirst},
+	{"messages before a join are not delivered", notThePast},
+	{"joins at the same time agree", joinTogether},
+	{"leaving and joining again loses nothing", leaveAndReturn},
+	{"applications do not see each other's messages", isolation},
+	{"many applications", manyApps},
+	{"concurrent appends are delivered once, in the order of their cursors", concurrent},
+	{"notices reach every node", notices},
+	{"every server answers", ping},
+}
+
 // Exercise runs the conformance suite. open returns the configuration of streams that nobody else uses; Node is filled in.
 func Exercise(t *testing.T, open func(t *testing.T) streams.Config) {
 	t.Helper()
-	for _, story := range []struct {
-		name string
-		tell func(t *testing.T, a, b *Node)
-	}{
-		{"a message reaches every node, as it was sent", everyNode},
-		{"a stream can be joined before it exists", joinFirst},
-		{"messages before a join are not delivered", notThePast},
-		{"joins at the same time agree", joinTogether},
-		{"leaving and joining again loses nothing", leaveAndReturn},
-		{"applications do not see each other's messages", isolation},
-		{"many applications", manyApps},
-		{"concurrent appends are delivered once, in the order of their cursors", concurrent},
-		{"notices reach every node", notices},
-		{"every server answers", ping},
-	} {
+	for _, story := range slices.Concat(messageStories, sessionStories, historyStories) {
 		t.Run(story.name, func(t *testing.T) {
 			cfg := open(t)
 			cfg.Node = "a"

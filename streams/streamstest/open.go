@@ -23,6 +23,7 @@ type Node struct {
 	messages map[pandapush.AppID][]pandapush.Message
 	gaps     []Gap
 	notices  []streams.Notice
+	mails    []streams.Mail
 }
 
 // Gap is one call of Handlers.Gap.
@@ -53,6 +54,7 @@ func Open(tb testing.TB, cfg streams.Config) *Node {
 				n.change(func() { n.gaps = append(n.gaps, Gap{app, from, to}) })
 			},
 			Notice: func(notice streams.Notice) { n.change(func() { n.notices = append(n.notices, notice) }) },
+			Mail:   func(mail streams.Mail) { n.change(func() { n.mails = append(n.mails, mail) }) },
 		})
 	}()
 	n.stop = sync.OnceFunc(func() {
@@ -123,6 +125,16 @@ func (n *Node) AwaitGap(app pandapush.AppID) (gap Gap) {
 func (n *Node) AwaitNotice(notice streams.Notice) {
 	n.t.Helper()
 	n.await("a notice", func() bool { return slices.Contains(n.notices, notice) })
+}
+
+// AwaitMails waits until so many mails have come, and returns them.
+func (n *Node) AwaitMails(count int) (all []streams.Mail) {
+	n.t.Helper()
+	n.await("mail", func() bool {
+		all = slices.Clone(n.mails)
+		return len(all) >= count
+	})
+	return all
 }
 
 // Delivered returns what has been delivered for app so far.

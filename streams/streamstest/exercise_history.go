@@ -1,0 +1,218 @@
+package streamstest
+
+import (
+	"math"
+	"reflect"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pandapush/pandapush"
+	"github.com/pandapush/pandapush/streams"
+)
+
+var historyStories = []story{
+	{"the tail is where the stream ends at the moment", tail},
+	{"ranges", ranges},
+	{"rewinding by count and by age", rewind},
+	{"what is kept of a stream", span},
+	{"what comes again under its key is stored once", once},
+}
+
+func tail(t *testing.T, a, b *Node) {
+	t.Helper()
+	ask := func() pandapush.Cursor {
+		c, err := b.Tail(t.Context(), "shop")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	start := ask()
+	if !start.Epoch.Of("shop") || start.Position != (pandapush.Position{}) {
+		t.Errorf("a stream that did not exist ends at %v", start)
+	}
+	if joined := a.MustJoin("shop"); joined != start {
+		t.Errorf("joined at %v, want %v", joined, start)
+	}
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			for range 20 {
+				c, err := a.Append(t.Context(), Message(t, "/shop/public/x", `1`))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if end := ask(); end.Epoch != c.Epoch || end.Position.Compare(c.Position) < 0 {
+					t.Errorf("the stream ends at %v, after a message at %v", end, c)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// fill sends so many messages to /shop/public/x and returns them.
+func fill(n *Node, count int) []pandapush.Message {
+	n.t.Helper()
+	sent := make([]pandapush.Message, count)
+	for i := range sent {
+		sent[i] = Message(n.t, "/shop/public/x", strconv.Itoa(i))
+		sent[i].Cursor = n.Send("/shop/public/x", strconv.Itoa(i))
+	}
+	return sent
+}
+
+func ranges(t *testing.T, a, b *Node) {
+	t.Helper()
+	sent := fill(a, 20)
+	zero, last := pandapush.Position{}, sent[19].Cursor.Position
+	at := func(i int) pandapush.Position { return sent[i].Cursor.Position }
+	for name, c := range map[string]struct {
+		after, upTo pandapush.Position
+		count       int
+		want        []pandapush.Message
+	}{
+		"all":                     {zero, zero, 100, sent},
+		"just all":                {zero, last, 20, sent},
+		"the first":               {zero, zero, 3, sent[:3]},
+		"after one":               {at(4), zero, 100, sent[5:]},
+		"after one, some":         {at(4), zero, 2, sent[5:7]},
+		"between two":             {at(4), at(9), 100, sent[5:10]},
+		"after the last":          {last, zero, 100, nil},
+		"the wrong way round":     {at(9), at(4), 100, nil},
+		"none":                    {zero, zero, 0, nil},
+		"after a time":            {pandapush.Position{Millis: at(0).Millis - 1, Seq: math.MaxUint64}, zero, 100, sent},
+		"after the end of a time": {pandapush.Position{Millis: last.Millis, Seq: math.MaxUint64}, zero, 100, nil},
+	} {
+		got, err := b.Range(t.Context(), "shop", c.after, c.upTo, c.count)
+		if err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %v, %v\nwant %v", name, got, err, c.want)
+		}
+	}
+	if got, err := b.Range(t.Context(), "nothing", zero, zero, 10); err != nil || len(got) > 0 {
+		t.Errorf("range of a stream that does not exist: %v, %v", got, err)
+	}
+}
+
+func rewind(t *testing.T, a, b *Node) {
+	t.Helper()
+	follows := func(count int64, age time.Duration) int {
+		t.Helper()
+		c, err := b.Rewind(t.Context(), "shop", count, age)
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept, err := b.Span(t.Context(), "shop")
+		if err != nil || !kept.Whole(c) {
+			t.Errorf("rewound to %v, which is not whole in %+v, %v", c, kept, err)
+		}
+		after, err := b.Range(t.Context(), "shop", c.Position, pandapush.Position{}, 1000)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(after)
+	}
+	if n := follows(10, 0); n != 0 {
+		t.Errorf("%d messages follow in a stream that did not exist", n)
+	}
+	fill(a, 20)
+	for _, c := range []struct {
+		count int64
+		age   time.Duration
+		want  int
+	}{
+		{1, 0, 1}, {19, 0, 19}, {20, 0, 20}, {21, 0, 20}, {math.MaxInt64, 0, 20}, {0, 0, 0}, {-1, -1, 0},
+		{0, time.Hour, 20}, {5, time.Hour, 5}, {0, 100 * 365 * 24 * time.Hour, 20},
+	} {
+		if n := follows(c.count, c.age); n != c.want {
+			t.Errorf("rewound by %d and %v: %d messages follow, want %d", c.count, c.age, n, c.want)
+		}
+	}
+	await(t, "messages to grow old", func() bool { return follows(0, time.Millisecond) == 0 })
+}
+
+func span(t *testing.T, a, b *Node) {
+	t.Helper()
+	ask := func() streams.Span {
+		s, err := b.Span(t.Context(), "shop")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if s := ask(); !s.Epoch.Of("shop") || s != (streams.Span{Epoch: s.Epoch}) || !s.Whole(pandapush.Cursor{Epoch: s.Epoch}) {
+		t.Errorf("a stream that did not exist has the span %+v", s)
+	}
+	sent := fill(a, 20)
+	s := ask()
+	if s.Length != 20 || s.Last != sent[19].Cursor.Position || s.First.Compare(sent[0].Cursor.Position) >= 0 {
+		t.Errorf("span %+v", s)
+	}
+	for _, m := range sent {
+		if !s.Whole(m.Cursor) {
+			t.Errorf("%v is not whole in %+v", m.Cursor, s)
+		}
+	}
+	ahead := sent[19].Cursor
+	ahead.Position.Seq++
+	foreign := sent[5].Cursor
+	foreign.Epoch = pandapush.NewEpoch("shop")
+	for _, c := range []pandapush.Cursor{ahead, foreign} {
+		if s.Whole(c) {
+			t.Errorf("%v is whole in %+v", c, s)
+		}
+	}
+}
+
+func once(t *testing.T, a, b *Node) {
+	t.Helper()
+	a.MustJoin("shop")
+	message := Message(t, "/shop/public/x", `"once"`)
+	var wg sync.WaitGroup
+	cursors := make([]pandapush.Cursor, 100)
+	fresh := make([]bool, len(cursors))
+	for i := range cursors {
+		wg.Go(func() {
+			c, repeated, err := []*Node{a, b}[i%2].AppendOnce(t.Context(), message, "key", time.Minute)
+			if err != nil {
+				t.Error(err)
+			}
+			cursors[i], fresh[i] = c, !repeated
+		})
+	}
+	wg.Wait()
+	first := 0
+	for i, c := range cursors {
+		if c != cursors[0] {
+			t.Errorf("stored at %v and at %v", c, cursors[0])
+		}
+		if fresh[i] {
+			first++
+		}
+	}
+	other, repeated, err := a.AppendOnce(t.Context(), message, "other", time.Millisecond)
+	if err != nil || repeated || other == cursors[0] || other.Epoch != cursors[0].Epoch {
+		t.Errorf("under another key at %v, %t, %v", other, repeated, err)
+	}
+	if got := a.Await("shop", other); len(got) != 2 || got[0].Cursor != cursors[0] || string(got[0].Data) != `"once"` || first != 1 {
+		t.Errorf("delivered %v; %d calls said that they were the first", got, first)
+	}
+	await(t, "the key to be forgotten", func() bool {
+		again, repeated, err := b.AppendOnce(t.Context(), message, "other", time.Millisecond)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return !repeated && again != other
+	})
+	if c, repeated, err := a.AppendOnce(t.Context(), Message(t, "/bank/public/x", `1`), "key", time.Minute); err != nil || repeated || !c.Epoch.Of("bank") {
+		t.Errorf("the same key of another application: %v, %t, %v", c, repeated, err)
+	}
+	for _, key := range []string{"", string(make([]byte, 1000))} {
+		if _, _, err := a.AppendOnce(t.Context(), message, key, time.Minute); err == nil {
+			t.Errorf("a key of %d bytes was taken", len(key))
+		}
+	}
+}

@@ -1,0 +1,481 @@
+package streamstest
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/pandapush/pandapush"
+	"github.com/pandapush/pandapush/streams"
+)
+
+var sessionStories = []story{
+	{"a session is the same on every node", sessionRoundTrip},
+	{"a session has one owner, and the one before can't write any more", fencing},
+	{"a save leaves alone what other nodes changed", saveAndChange},
+	{"subscriptions come and go, all or nothing", changes},
+	{"where a subscription begins", beginnings},
+	{"a session that nobody touches ends", expiry},
+	{"what has ended is gone for everybody", ending},
+	{"many sessions", manySessions},
+	{"sessions are listed", listing},
+	{"positions outlive their node", positions},
+	{"mail reaches its node alone, in order", mail},
+}
+
+// ttl is how long sessions of these tests live, if that is not what the test is about.
+const ttl = time.Minute
+
+// at is a cursor of a stream that need not exist.
+func at(app pandapush.AppID, millis uint64) pandapush.Cursor {
+	const random = "aaaaaaaa" // an epoch begins with what is the application's
+	epoch := pandapush.NewEpoch(app)
+	return pandapush.Cursor{Epoch: epoch[:len(epoch)-len(random)] + random, Position: pandapush.Position{Millis: millis, Seq: 1}}
+}
+
+// sub is a subscription of a pattern of app that begins at from; zero if it does not say.
+func sub(app pandapush.AppID, from pandapush.Cursor) pandapush.Subscription {
+	return pandapush.Subscription{Grant: pandapush.Grant{App: app, Scope: "/" + string(app) + "/**", Sub: true}, From: from}
+}
+
+// create stores a session with these subscriptions.
+func create(t *testing.T, n *Node, id string, subscriptions map[string]pandapush.Subscription) {
+	t.Helper()
+	s := pandapush.Session{Created: time.UnixMilli(1e12)}
+	if err := n.CreateSession(t.Context(), id, s, ttl); err != nil {
+		t.Fatal(err)
+	}
+	change(t, n, id, subscriptions)
+}
+
+func change(t *testing.T, n *Node, id string, add map[string]pandapush.Subscription, remove ...string) {
+	t.Helper()
+	if _, _, err := n.ChangeSubscriptions(t.Context(), id, add, remove, 100); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func claim(t *testing.T, n *Node, id string) pandapush.Session {
+	t.Helper()
+	s, _, err := n.ClaimSession(t.Context(), id, ttl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func save(t *testing.T, n *Node, id string, s pandapush.Session) {
+	t.Helper()
+	if err := n.SaveSession(t.Context(), id, s, ttl); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func expect(t *testing.T, what string, got, want error) {
+	t.Helper()
+	if !errors.Is(got, want) {
+		t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}
+
+func sessionRoundTrip(t *testing.T, a, b *Node) {
+	t.Helper()
+	want := pandapush.Session{
+		Owner: "x", Fence: 7, Created: time.UnixMilli(1_700_000_000_123).UTC(), Ack: true,
+		Subscriptions: map[string]pandapush.Subscription{
+			"/shop/public/x": {Grant: pandapush.Grant{App: "shop", Scope: "/shop/public/x", Sub: true}},
+			"/shop/presence/**": {
+				Grant: pandapush.Grant{
+					App: "shop", Scope: "/**", Pub: true, Sub: true, Presence: json.RawMessage(`{"id":"ä <&>  ","n":1e2}`),
+					User: "ä <&> ", Key: "k1", Expires: time.UnixMilli(1_800_000_000_456).UTC(),
+				},
+				From: at("shop", 3),
+			},
+			"/bank/private/a!b": {Grant: pandapush.Grant{App: "bank"}, From: at("bank", 9)},
+		},
+		Cursors: map[pandapush.AppID]pandapush.Cursor{"shop": at("shop", 5), "bank": at("bank", 1<<63)},
+		Answer: pandapush.Answer{
+			ID: `"1 <a>"`, Batch: 1 << 60, From: map[pandapush.AppID]pandapush.Cursor{"shop": at("shop", 4)},
+		},
+	}
+	if err := a.CreateSession(t.Context(), "id", want, ttl); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, "made a second time", b.CreateSession(t.Context(), "id", pandapush.Session{}, ttl), pandapush.ErrExists)
+	got := claim(t, b, "id")
+	want.Owner, want.Fence, want.Attached = "b", 8, true
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("claimed %+v\nwant %+v", got, want)
+	}
+	want.Answer, want.Attached = pandapush.Answer{}, false
+	save(t, b, "id", want)
+	want.Owner, want.Fence, want.Attached = "a", 9, true
+	if got = claim(t, a, "id"); !reflect.DeepEqual(got, want) {
+		t.Errorf("claimed again %+v\nwant %+v", got, want)
+	}
+}
+
+func fencing(t *testing.T, a, b *Node) {
+	t.Helper()
+	ctx := t.Context()
+	create(t, a, "id", map[string]pandapush.Subscription{"/shop/public/x": sub("shop", at("shop", 1))})
+	first, former, err := a.ClaimSession(ctx, "id", ttl)
+	if err != nil || former != "" || first.Fence != 1 {
+		t.Fatalf("first claim: fence %d, former %q, %v", first.Fence, former, err)
+	}
+	if again, former, err := a.ClaimSession(ctx, "id", ttl); err != nil || former != "" || again.Fence != 2 {
+		t.Errorf("claimed by its owner: fence %d, former %q, %v", again.Fence, former, err)
+	}
+	expect(t, "saved under the fence before", a.SaveSession(ctx, "id", first, ttl), pandapush.ErrNotOwner)
+
+	second, former, err := b.ClaimSession(ctx, "id", ttl)
+	if err != nil || former != "a" || second.Owner != "b" || second.Fence != 3 {
+		t.Fatalf("taken over: fence %d, former %q, %v", second.Fence, former, err)
+	}
+	first.Fence, first.Cursors["shop"] = 2, at("shop", 99)
+	expect(t, "saved by the former owner", a.SaveSession(ctx, "id", first, ttl), pandapush.ErrNotOwner)
+	second.Cursors["shop"], second.Attached = at("shop", 5), false
+	save(t, b, "id", second)
+	third, former, err := a.ClaimSession(ctx, "id", ttl)
+	if err != nil || former != "" || third.Cursors["shop"] != at("shop", 5) {
+		t.Errorf("claimed after it was let go: former %q, cursor %v, %v", former, third.Cursors["shop"], err)
+	}
+
+	var wg sync.WaitGroup
+	fences := make([]int64, 50)
+	for i := range fences {
+		wg.Go(func() {
+			s, _, err := []*Node{a, b}[i%2].ClaimSession(ctx, "id", ttl)
+			if err != nil {
+				t.Error(err)
+			}
+			fences[i] = s.Fence
+		})
+	}
+	wg.Wait()
+	slices.Sort(fences)
+	if len(slices.Compact(fences)) != 50 {
+		t.Errorf("claims at the same time got the fences %v", fences)
+	}
+}
+
+func saveAndChange(t *testing.T, a, b *Node) {
+	t.Helper()
+	create(t, a, "id", map[string]pandapush.Subscription{
+		"/shop/public/x": sub("shop", at("shop", 5)), "/shop/public/y": sub("shop", at("shop", 2)), "/bank/public/x": sub("bank", at("bank", 1)),
+	})
+	owned := claim(t, a, "id")
+	granted := sub("shop", pandapush.Cursor{})
+	granted.Grant.Key = "new"
+	change(t, b, "id", map[string]pandapush.Subscription{
+		"/shop/public/y": granted, "/shop/public/z": sub("shop", at("shop", 8)), "/news/public/x": sub("news", at("news", 3)),
+	}, "/bank/public/x")
+
+	owned.Cursors["shop"], owned.Cursors["bank"] = at("shop", 7), at("bank", 9)
+	owned.Subscriptions["/shop/public/y"] = sub("shop", pandapush.Cursor{})
+	save(t, a, "id", owned)
+	granted.From = pandapush.Cursor{}
+	want := map[string]pandapush.Subscription{
+		"/shop/public/x": sub("shop", pandapush.Cursor{}), "/shop/public/y": granted,
+		"/shop/public/z": sub("shop", at("shop", 8)), "/news/public/x": sub("news", pandapush.Cursor{}),
+	}
+	got := claim(t, b, "id")
+	if !reflect.DeepEqual(got.Subscriptions, want) {
+		t.Errorf("subscriptions %+v\nwant %+v", got.Subscriptions, want)
+	}
+	if want := (map[pandapush.AppID]pandapush.Cursor{"shop": at("shop", 7), "news": at("news", 3)}); !maps.Equal(got.Cursors, want) {
+		t.Errorf("cursors %v, want %v", got.Cursors, want)
+	}
+}
+
+func changes(t *testing.T, a, b *Node) {
+	t.Helper()
+	ctx := t.Context()
+	none := sub("shop", pandapush.Cursor{})
+	create(t, a, "id", map[string]pandapush.Subscription{"/shop/public/1": none, "/shop/public/2": none})
+	try := func(limit int, add []string, remove ...string) error {
+		subs := make(map[string]pandapush.Subscription)
+		for _, pattern := range add {
+			subs[pattern] = none
+		}
+		_, _, err := b.ChangeSubscriptions(ctx, "id", subs, remove, limit)
+		return err
+	}
+	expect(t, "one too many", try(2, []string{"/shop/public/3"}), pandapush.ErrTooManySubs)
+	expect(t, "one for one and another", try(2, []string{"/shop/public/3", "/shop/public/4"}, "/shop/public/1"), pandapush.ErrTooManySubs)
+	expect(t, "one that is there", try(1, []string{"/shop/public/1"}), nil)
+	expect(t, "one for one", try(2, []string{"/shop/public/3"}, "/shop/public/1", "/shop/public/none"), nil)
+	owner, attached, err := b.ChangeSubscriptions(ctx, "id", nil, nil, 1)
+	if owner != "" || attached || err != nil {
+		t.Errorf("not claimed yet: owner %q, attached %t, %v", owner, attached, err)
+	}
+	s := claim(t, a, "id")
+	if got := slices.Sorted(maps.Keys(s.Subscriptions)); !slices.Equal(got, []string{"/shop/public/2", "/shop/public/3"}) {
+		t.Errorf("subscriptions %v", got)
+	}
+	if owner, attached, err = b.ChangeSubscriptions(ctx, "id", nil, nil, 1); owner != "a" || !attached || err != nil {
+		t.Errorf("claimed: owner %q, attached %t, %v", owner, attached, err)
+	}
+	_, _, err = a.ChangeSubscriptions(ctx, "nobody", map[string]pandapush.Subscription{"/shop/public/1": none}, nil, 10)
+	expect(t, "change of a session that does not exist", err, pandapush.ErrNotFound)
+}
+
+func beginnings(t *testing.T, a, b *Node) {
+	t.Helper()
+	const x, y, z = "/shop/public/x", "/shop/public/y", "/shop/public/z"
+	type subs map[string]uint64 // where each begins; 0 if not said
+	for name, c := range map[string]struct {
+		before   subs
+		attached bool
+		add      subs
+		cursor   uint64
+		after    subs
+	}{
+		"the first":                          {subs{}, false, subs{x: 5}, 5, subs{x: 0}},
+		"the latest of the first":            {subs{}, false, subs{x: 5, y: 10, z: 9}, 10, subs{x: 5, y: 0, z: 9}},
+		"one that does not say":              {subs{}, false, subs{x: 0}, 0, subs{x: 0}},
+		"a further one, later":               {subs{x: 5}, false, subs{y: 10}, 5, subs{x: 0, y: 10}},
+		"a further one, earlier":             {subs{x: 10}, false, subs{y: 5}, 10, subs{x: 0, y: 5}},
+		"again, earlier":                     {subs{x: 10, y: 10}, false, subs{x: 9}, 10, subs{x: 9, y: 0}},
+		"again, later":                       {subs{x: 10}, false, subs{x: 100}, 10, subs{x: 0}},
+		"again, without saying":              {subs{x: 10, y: 5}, false, subs{y: 0}, 10, subs{x: 0, y: 5}},
+		"again, later than where it has got": {subs{x: 10, y: 5}, false, subs{y: 7}, 10, subs{x: 0, y: 5}},
+		"again, earlier than it has got":     {subs{x: 10, y: 5}, false, subs{y: 4}, 10, subs{x: 0, y: 4}},
+		"again, attached":                    {subs{x: 10}, true, subs{x: 100}, 10, subs{x: 100}},
+		"again, attached, it says already":   {subs{x: 10, y: 5}, true, subs{y: 7}, 10, subs{x: 0, y: 5}},
+	} {
+		begin := func(s subs) map[string]pandapush.Subscription {
+			made := make(map[string]pandapush.Subscription)
+			for pattern, millis := range s {
+				made[pattern] = sub("shop", pandapush.Cursor{})
+				if millis > 0 {
+					made[pattern] = sub("shop", at("shop", millis))
+				}
+			}
+			return made
+		}
+		create(t, a, name, begin(c.before))
+		if c.attached {
+			claim(t, a, name)
+		}
+		change(t, b, name, begin(c.add))
+		got := claim(t, b, name)
+		if cursor := got.Cursors["shop"]; cursor.Position.Millis != c.cursor {
+			t.Errorf("%s: the cursor is %v, want %d", name, cursor, c.cursor)
+		}
+		if want := begin(c.after); !reflect.DeepEqual(got.Subscriptions, want) {
+			t.Errorf("%s: subscriptions %+v\nwant %+v", name, got.Subscriptions, want)
+		}
+	}
+
+	// An application that is left and subscribed to again begins anew; a stream that was lost does not count as later.
+	create(t, a, "again", map[string]pandapush.Subscription{x: sub("shop", at("shop", 5))})
+	change(t, a, "again", map[string]pandapush.Subscription{y: sub("shop", at("shop", 9))}, x)
+	lost := pandapush.Cursor{Epoch: pandapush.NewEpoch("shop"), Position: at("shop", 10).Position}
+	change(t, a, "again", map[string]pandapush.Subscription{y: sub("shop", lost)})
+	if got := claim(t, b, "again"); got.Cursors["shop"] != at("shop", 9) || got.Subscriptions[y].From != lost {
+		t.Errorf("subscribed again: %+v", got)
+	}
+}
+
+func expiry(t *testing.T, a, b *Node) {
+	t.Helper()
+	if err := a.CreateSession(t.Context(), "short", pandapush.Session{}, 50*time.Millisecond); err != nil {
+		t.Fatal(err)
+	}
+	create(t, a, "long", nil)
+	if gone, err := b.TouchSessions(t.Context(), []string{"long"}, time.Hour); err != nil || len(gone) > 0 {
+		t.Errorf("touched: %v are gone, %v", gone, err)
+	}
+	await(t, "the session to end", func() bool {
+		_, _, err := b.ChangeSubscriptions(t.Context(), "short", nil, nil, 1) // does not prolong it
+		if err != nil {
+			expect(t, "change", err, pandapush.ErrNotFound)
+		}
+		return err != nil
+	})
+	_, _, err := b.ClaimSession(t.Context(), "short", ttl)
+	expect(t, "claim", err, pandapush.ErrNotFound)
+	if err := b.ListSessions(t.Context(), func(id string, _ pandapush.Session, left time.Duration) bool {
+		if id != "long" || left < time.Minute || left > time.Hour {
+			t.Errorf("%s has %v to live", id, left)
+		}
+		return true
+	}); err != nil {
+		t.Error(err)
+	}
+}
+
+func ending(t *testing.T, a, b *Node) {
+	t.Helper()
+	ctx := t.Context()
+	create(t, a, "id", nil)
+	owned := claim(t, a, "id")
+	if owner, attached, err := b.EndSession(ctx, "id"); owner != "a" || !attached || err != nil {
+		t.Errorf("ended: owner %q, attached %t, %v", owner, attached, err)
+	}
+	_, _, err := b.EndSession(ctx, "id")
+	expect(t, "ended twice", err, pandapush.ErrNotFound)
+	_, _, err = a.ClaimSession(ctx, "id", ttl)
+	expect(t, "claimed", err, pandapush.ErrNotFound)
+	expect(t, "saved", a.SaveSession(ctx, "id", owned, ttl), pandapush.ErrNotFound)
+	if gone, err := a.TouchSessions(ctx, []string{"id"}, ttl); err != nil || !slices.Equal(gone, []string{"id"}) {
+		t.Errorf("touched: %v are gone, %v", gone, err)
+	}
+	for _, id := range []string{"", string(make([]byte, 1000))} {
+		_, _, err = a.ClaimSession(ctx, id, ttl)
+		expect(t, "claimed under an impossible name", err, pandapush.ErrNotFound)
+	}
+}
+
+func manySessions(t *testing.T, a, b *Node) {
+	t.Helper()
+	const sessions = 1000
+	all := make([]streams.SavedSession, sessions)
+	ids := make([]string, sessions)
+	var wg sync.WaitGroup
+	for i := range all {
+		wg.Go(func() {
+			ids[i] = "session" + strconv.Itoa(i)
+			s := pandapush.Session{Subscriptions: map[string]pandapush.Subscription{"/shop/public/x": sub("shop", at("shop", 1))}}
+			if err := a.CreateSession(t.Context(), ids[i], s, ttl); err != nil {
+				t.Error(err)
+				return
+			}
+			s, _, err := a.ClaimSession(t.Context(), ids[i], ttl)
+			if err != nil {
+				t.Error(err)
+			}
+			s.Cursors["shop"] = at("shop", uint64(i+1))
+			all[i] = streams.SavedSession{ID: ids[i], Session: s}
+		})
+	}
+	wg.Wait()
+	claim(t, b, ids[7])
+	if _, _, err := b.EndSession(t.Context(), ids[8]); err != nil {
+		t.Error(err)
+	}
+	for i, err := range a.SaveSessions(t.Context(), all, ttl) {
+		want := map[int]error{7: pandapush.ErrNotOwner, 8: pandapush.ErrNotFound}[i]
+		expect(t, ids[i], err, want)
+	}
+	if gone, err := b.TouchSessions(t.Context(), ids, ttl); err != nil || !slices.Equal(gone, ids[8:9]) {
+		t.Errorf("touched: %v are gone, %v", gone, err)
+	}
+	if s := claim(t, b, ids[999]); s.Cursors["shop"] != at("shop", 1000) {
+		t.Errorf("claimed %+v", s)
+	}
+}
+
+func listing(t *testing.T, a, b *Node) {
+	t.Helper()
+	a.Send("/session/public/x", `1`) // whose keys have names like those of sessions
+	want := make(map[string]bool)
+	for i := range 30 {
+		id := "id-" + strconv.Itoa(i)
+		create(t, a, id, nil)
+		want[id] = true
+	}
+	got := make(map[string]bool)
+	visit := func(id string, s pandapush.Session, left time.Duration) bool {
+		got[id] = true
+		return len(got) < 40 && left > 0 && s.Created.UnixMilli() == 1e12
+	}
+	if err := b.ListSessions(t.Context(), visit); err != nil || !maps.Equal(got, want) {
+		t.Errorf("listed %v, %v", got, err)
+	}
+	n := 0
+	if err := b.ListSessions(t.Context(), func(string, pandapush.Session, time.Duration) bool { n++; return n < 3 }); err != nil || n != 3 {
+		t.Errorf("visited %d sessions, want 3; %v", n, err)
+	}
+}
+
+func positions(t *testing.T, a, b *Node) {
+	t.Helper()
+	ctx := t.Context()
+	all := make(map[pandapush.AppID]pandapush.Cursor)
+	for i := range 300 {
+		app := pandapush.AppID("app" + strconv.Itoa(i))
+		all[app] = at(app, uint64(i+1))
+	}
+	if err := a.SavePositions(ctx, all); err != nil {
+		t.Fatal(err)
+	}
+	all["app7"] = at("app7", 1000)
+	if err := a.SavePositions(ctx, map[pandapush.AppID]pandapush.Cursor{"app7": all["app7"]}); err != nil {
+		t.Fatal(err)
+	}
+	a.Stop()
+	got, err := b.Position(ctx, "a", append(slices.Collect(maps.Keys(all)), "other"))
+	if err != nil || !maps.Equal(got, all) {
+		t.Errorf("%d positions, %v; want %d", len(got), err, len(all))
+	}
+	for _, node := range []string{"b", "no such:node", ""} {
+		if got, err = b.Position(ctx, node, []pandapush.AppID{"app7"}); err != nil || len(got) > 0 {
+			t.Errorf("positions of %q: %v, %v", node, got, err)
+		}
+	}
+	if err := b.SavePositions(ctx, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+func mail(t *testing.T, a, b *Node) {
+	t.Helper()
+	ctx := t.Context()
+	want := []streams.Mail{
+		{Kind: "taken", From: "a", Session: "id", Fence: 1 << 60, Body: []byte("\x00\xff{}")},
+		{Kind: "handoff", From: "a", Body: []byte{}},
+	}
+	for i := range 200 {
+		want = append(want, streams.Mail{Kind: "n" + strconv.Itoa(i), From: "a", Fence: -1, Body: []byte(" ")})
+	}
+	for _, m := range want {
+		m.From = "somebody else"
+		if err := a.Streams.Send(ctx, "b", m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := b.AwaitMails(len(want)); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("got %v\nwant %v", got, want)
+	}
+	if err := b.Streams.Send(ctx, "b", streams.Mail{Kind: "to itself"}); err != nil {
+		t.Error(err)
+	}
+	b.AwaitMails(len(want) + 1)
+	if err := b.Streams.Send(ctx, "a", streams.Mail{Kind: "back"}); err != nil {
+		t.Error(err)
+	}
+	if got := a.AwaitMails(1); len(got) != 1 || got[0].From != "b" {
+		t.Errorf("a got %v", got)
+	}
+	for node, kind := range map[string]string{"a:b": "x", "": "y", "a": ""} {
+		if err := a.Streams.Send(ctx, node, streams.Mail{Kind: kind}); err == nil {
+			t.Errorf("mail of kind %q to %q was sent", kind, node)
+		}
+	}
+}
+
+// await asks until ok, for what there is nothing to wait on.
+func await(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	poll := time.NewTicker(10 * time.Millisecond)
+	defer poll.Stop()
+	for !ok() {
+		select {
+		case <-poll.C:
+		case <-ctx.Done():
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
