@@ -39,6 +39,8 @@ var (
 	ErrUnavailable = errors.New("unavailable")
 	// ErrNotFound is returned for an application or key that does not exist.
 	ErrNotFound = errors.New("not found")
+	// ErrNotOwner is returned to a node that writes a session which another has claimed.
+	ErrNotOwner = errors.New("not the owner")
 	// ErrExists is returned for something that would be made a second time.
 	ErrExists = errors.New("already exists")
 )
