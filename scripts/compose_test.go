@@ -100,7 +100,10 @@ func TestBalancerKnowsEveryEdge(t *testing.T) {
 
 // A variable that serve does not know would be ignored, and its writer never told.
 func TestComposeSetsOnlyWhatServeReads(t *testing.T) {
-	help, err := exec.CommandContext(t.Context(), "go", "run", "../cmd/pandapush", "serve", "--help").Output()
+	run := exec.CommandContext(t.Context(), "go", "run", "-trimpath", "../cmd/pandapush", "serve", "--help")
+	run.Env = append(os.Environ(), "CGO_ENABLED=0") // as scripts/build does: what it compiled is used again
+	run.Stderr = t.Output()
+	help, err := run.Output()
 	if err != nil {
 		t.Fatalf("serve --help: %v", err)
 	}

@@ -13,8 +13,9 @@ import (
 // feed is one stream that a reader follows.
 type feed struct {
 	// Set before the feed is in reader.feeds, then never changed.
-	app   pandapush.AppID // empty for the control stream
+	app   pandapush.AppID // empty for the control stream and the inbox
 	keys  appKeys
+	plain bool // it has no epoch, and may vanish and come again: it is read from its beginning, and then on
 	sink  sink // set by the reader's goroutine if nil, used by it alone
 	ready chan struct{}
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strconv"
+	"strings"
 
 	"github.com/pandapush/pandapush"
 )
@@ -16,13 +17,19 @@ const buckets = 64
 // application; what does not has none after the hash tag, so that no application's name can run into it.
 type keys string
 
+// sessionPrefix is what the names of sessions have after their hash tag.
+const sessionPrefix = "session-"
+
 // appKeys are the keys of one application. They share a hash tag, so one script may touch them all.
 type appKeys struct{ log, epoch, apps string }
 
-// bucketOf says where an application lives. Changing it would lose every stream: it is pinned by a test.
-func bucketOf(app pandapush.AppID) int {
+// all returns the keys in the order in which the scripts take them.
+func (k appKeys) all() []string { return []string{k.log, k.epoch, k.apps} }
+
+// bucketOf says where an application lives, or a session. Changing it would lose every stream: it is pinned by a test.
+func bucketOf[T pandapush.AppID | string](name T) int {
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(app)) // a hash never fails
+	_, _ = h.Write([]byte(name)) // a hash never fails
 	return int(h.Sum32() % buckets)
 }
 
@@ -51,6 +58,20 @@ func (k keys) apps(b int) string { return k.bucket(b) + "apps" }
 // wake names the stream that ends a blocked read of this node. b is a bucket that the read spans.
 func (k keys) wake(b int, node string) string { return k.bucket(b) + "wake-" + node }
 
+// once names the key that remembers an append of app that must not be repeated.
+func (k keys) once(app pandapush.AppID, key string) string {
+	return k.bucket(bucketOf(app)) + string(app) + ":idem:" + key
+}
+
+// session names the record of a session.
+func (k keys) session(id string) string { return k.bucket(bucketOf(id)) + sessionPrefix + id }
+
+// positions names the hash that says how far a node has got in the applications of bucket b.
+func (k keys) positions(b int, node string) string { return k.bucket(b) + "positions-" + node }
+
+// inbox names the stream of a node's mail. It lives with the control stream, so that one read covers both.
+func (k keys) inbox(node string) string { return k.bucket(0) + "inbox-" + node }
+
 // trim names the lock of the age sweep over the shard that bucket b is the first of.
 func (k keys) trim(b int) string { return k.bucket(b) + "trim" }
 
@@ -64,15 +85,17 @@ func (k keys) check(node string) error {
 			return fmt.Errorf("key prefix %q: only letters, digits and _-. are allowed", string(k))
 		}
 	}
-	for _, r := range node {
-		if !isAlphanumeric(r) {
-			return fmt.Errorf("node name %q: only letters and digits are allowed", node)
-		}
-	}
 	if node == "" {
 		return fmt.Errorf("node name: must not be empty")
 	}
+	if !isPlain(node) {
+		return fmt.Errorf("node name %q: only letters and digits are allowed", node)
+	}
 	return nil
+}
+
+func isPlain(name string) bool {
+	return !strings.ContainsFunc(name, func(r rune) bool { return !isAlphanumeric(r) })
 }
 
 func isAlphanumeric(r rune) bool {

@@ -16,6 +16,12 @@ type metrics struct {
 	lag          prometheus.Histogram
 	apps         prometheus.Gauge
 	trimmed      prometheus.Counter
+	callBatch    prometheus.Histogram
+	repeats      prometheus.Counter
+	claims       *prometheus.CounterVec
+	mails        *prometheus.CounterVec
+	ranges       prometheus.Counter
+	rangeEntries prometheus.Counter
 }
 
 // Why an entry was skipped: labels of streams_skipped_entries_total.
@@ -24,12 +30,29 @@ const (
 	skippedBackward = "backward" // its id is not after the one before it
 )
 
+// What came of a claim: labels of streams_claims_total.
+const (
+	claimOK       = "claimed"  // nobody had it
+	claimTakeover = "takeover" // another node had it attached
+	claimGone     = "gone"
+	claimFailed   = "failed"
+)
+
+// Labels of streams_mails_total.
+const (
+	mailSent     = "sent"
+	mailReceived = "received"
+)
+
 func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	counter := func(name, help string) prometheus.Counter {
 		return prometheus.NewCounter(prometheus.CounterOpts{Name: "pandapush_streams_" + name, Help: help})
 	}
 	histogram := func(name, help string, bounds []float64) prometheus.Histogram {
 		return prometheus.NewHistogram(prometheus.HistogramOpts{Name: "pandapush_streams_" + name, Help: help, Buckets: bounds})
+	}
+	vector := func(name, help, label string) *prometheus.CounterVec {
+		return prometheus.NewCounterVec(prometheus.CounterOpts{Name: "pandapush_streams_" + name, Help: help}, []string{label})
 	}
 	m := &metrics{
 		appends:      counter("appends_total", "Messages that Redis acknowledged."),
@@ -43,15 +66,20 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		lag:          histogram("read_lag_seconds", "Age of the newest entry of a read, by Redis' clock and this one.", prometheus.ExponentialBuckets(0.0001, 2.5, 14)),
 		trimmed:      counter("trimmed_entries_total", "Entries removed by this node's age sweeps."),
 		apps:         prometheus.NewGauge(prometheus.GaugeOpts{Name: "pandapush_streams_active_apps", Help: "Applications whose streams this node reads."}),
-		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "pandapush_streams_skipped_entries_total", Help: "Entries that were not handed on, by reason.",
-		}, []string{"reason"}),
+		skipped:      vector("skipped_entries_total", "Entries that were not handed on, by reason.", "reason"),
+		callBatch:    histogram("call_batch_commands", "Commands that shared a pipeline, but for appends.", prometheus.ExponentialBuckets(1, 2, 10)),
+		repeats:      counter("repeated_appends_total", "Messages that came again and were not appended again."),
+		claims:       vector("claims_total", "Sessions claimed, by what came of it.", "result"),
+		mails:        vector("mails_total", "Mails between nodes.", "direction"),
+		ranges:       counter("ranges_total", "Ranges of streams that were asked for."),
+		rangeEntries: counter("range_entries_total", "Entries read for ranges."),
 	}
 	if r == nil {
 		return m, nil
 	}
 	for _, c := range []prometheus.Collector{
 		m.appends, m.appendErrors, m.appendTime, m.batchSize, m.entries, m.reads, m.readErrors, m.skipped, m.gaps, m.lag, m.apps, m.trimmed,
+		m.callBatch, m.repeats, m.claims, m.mails, m.ranges, m.rangeEntries,
 	} {
 		if err := r.Register(c); err != nil {
 			return nil, err

@@ -71,6 +71,16 @@ func (r *reader) follow(k appKeys, to sink) {
 	r.addLocked(f)
 }
 
+// followPlain is follow for a stream without an epoch.
+func (r *reader) followPlain(log string, to sink) {
+	f := newFeed("", appKeys{log: log})
+	f.sink, f.plain = to, true
+	r.move(f, pandapush.Cursor{})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.addLocked(f)
+}
+
 func (r *reader) addLocked(f *feed) {
 	r.feeds[f.keys.log] = f
 	r.added = append(r.added, f)
@@ -272,9 +282,11 @@ func (r *reader) plan() (added []*feed, idle bool) {
 
 // countAppsLocked keeps the gauge of this reader's applications.
 func (r *reader) countAppsLocked() {
-	apps := len(r.feeds)
-	if _, ok := r.feeds[r.keys.control().log]; ok {
-		apps--
+	apps := 0
+	for _, f := range r.feeds {
+		if f.app != "" {
+			apps++
+		}
 	}
 	r.metrics.apps.Add(float64(apps - r.counted))
 	r.counted = apps

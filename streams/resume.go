@@ -16,6 +16,7 @@ const activateBatch = 500
 // resume asks where the streams of feeds stand, over the connection that will read them. Those that are new begin at
 // their end; those that were read before go on from their position, after a gap if that is no longer part of the stream.
 func (r *reader) resume(ctx context.Context, conn *redis.Conn, feeds []*feed, h Handlers) error {
+	feeds = slices.DeleteFunc(feeds, func(f *feed) bool { return f.plain })
 	for chunk := range slices.Chunk(feeds, activateBatch) {
 		pipe := conn.Pipeline()
 		asked := make([]activation, len(chunk))

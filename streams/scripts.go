@@ -2,7 +2,9 @@ package streams
 
 import (
 	"context"
-	_ "embed" // the Lua scripts
+	"crypto/sha1" //nolint:gosec // what Redis calls a script
+	"embed"
+	"encoding/hex"
 	"fmt"
 
 	"github.com/redis/go-redis/v9"
@@ -10,14 +12,66 @@ import (
 	"github.com/pandapush/pandapush"
 )
 
-// Scripts are sent in full, not by their hash: they run once per application, node and outage, and a pipeline of hashes
-// would need a second round for those that Redis does not know.
+//go:embed lua/*.lua
+var luaFiles embed.FS
+
+// The scripts. Each touches keys of one hash tag only.
 var (
-	//go:embed lua/activate.lua
-	activateScript string
-	//go:embed lua/create.lua
-	createScript string
+	activateScript      = loadLua("activate")
+	createScript        = loadLua("create")
+	onceScript          = loadLua("once")
+	rewindScript        = loadLua("rewind")
+	spanScript          = loadLua("span")
+	sessionCreateScript = loadLua("session-create")
+	sessionClaimScript  = loadLua("session-claim")
+	sessionSaveScript   = loadLua("session-save")
+	sessionChangeScript = loadLua("session-change")
+	sessionEndScript    = loadLua("session-end")
 )
+
+// lua is a script, and the hash by which Redis knows it once it has run it.
+type lua struct{ text, hash string }
+
+func loadLua(name string) lua {
+	text, err := luaFiles.ReadFile("lua/" + name + ".lua")
+	if err != nil {
+		panic(err) // not built from these sources
+	}
+	sum := sha1.Sum(text) //nolint:gosec // see above
+	return lua{string(text), hex.EncodeToString(sum[:])}
+}
+
+// call returns the command that runs l by its hash, for calls.do.
+func (l lua) call(ctx context.Context, keys []string, args ...any) *script {
+	all := append(make([]any, 0, 3+len(keys)+len(args)), "evalsha", l.hash, len(keys))
+	for _, key := range keys {
+		all = append(all, key)
+	}
+	return newScript(ctx, l, append(all, args...))
+}
+
+// script is a call of a script that is never sent twice.
+type script struct {
+	*redis.Cmd
+	lua lua
+}
+
+func newScript(ctx context.Context, l lua, args []any) *script {
+	s := &script{redis.NewCmd(ctx, args...), l}
+	s.SetFirstKeyPos(3)
+	return s
+}
+
+// inFull makes s send the text of the script instead of its hash. It forgets what came of it.
+func (s *script) inFull(ctx context.Context) *script {
+	args := s.Args()
+	args[0], args[1] = "eval", s.lua.text
+	*s = *newScript(ctx, s.lua, args)
+	return s
+}
+
+// NoRetry implements redis.Cmder.
+func (*script) NoRetry() bool { return true }
 
 // standing is where a stream stands.
 type standing struct {
@@ -29,32 +83,28 @@ type standing struct {
 }
 
 // activation is the reply of activate.lua that is still to come.
-type activation struct {
-	app pandapush.AppID
-	cmd *script
-}
+type activation struct{ cmd *script }
 
-// script is an EVAL that is never sent twice.
-type script struct{ *redis.Cmd }
-
-// NoRetry implements redis.Cmder.
-func (script) NoRetry() bool { return true }
-
-func eval(ctx context.Context, pipe redis.Pipeliner, text string, k appKeys, args ...any) *script {
-	all := append(make([]any, 0, 6+len(args)), "eval", text, 3, k.log, k.epoch, k.apps)
-	cmd := &script{redis.NewCmd(ctx, append(all, args...)...)}
-	cmd.SetFirstKeyPos(3)
-	_ = pipe.Process(ctx, cmd) // a pipeline only queues; the error is always nil
-	return cmd
+// In pipelines of their own, scripts are sent in full: they run once per application, node and outage there, and hashes
+// would need a second round for those that Redis does not know.
+func eval(ctx context.Context, pipe redis.Pipeliner, s *script) *script {
+	_ = pipe.Process(ctx, s.inFull(ctx)) // a pipeline only queues; the error is always nil
+	return s
 }
 
 // activate queues activate.lua. A zero position asks about none.
 func activate(ctx context.Context, pipe redis.Pipeliner, k appKeys, app pandapush.AppID, at pandapush.Position) activation {
+	a := newActivation(ctx, k, app, at)
+	eval(ctx, pipe, a.cmd)
+	return a
+}
+
+func newActivation(ctx context.Context, k appKeys, app pandapush.AppID, at pandapush.Position) activation {
 	position := ""
 	if at != (pandapush.Position{}) {
 		position = at.String()
 	}
-	return activation{app, eval(ctx, pipe, activateScript, k, string(pandapush.NewEpoch(app)), string(app), position)}
+	return activation{activateScript.call(ctx, k.all(), string(pandapush.NewEpoch(app)), string(app), position)}
 }
 
 func (a activation) result() (standing, error) {
@@ -81,7 +131,8 @@ func (a activation) result() (standing, error) {
 // create queues create.lua.
 func create(ctx context.Context, pipe redis.Pipeliner, k appKeys, m pandapush.Message, maxLen int64) *script {
 	app := m.Channel.App()
-	return eval(ctx, pipe, createScript, k, string(pandapush.NewEpoch(app)), string(app), maxLen, m.Channel.String(), m.Data)
+	return eval(ctx, pipe, createScript.call(ctx, k.all(),
+		string(pandapush.NewEpoch(app)), string(app), maxLen, m.Channel.String(), m.Data))
 }
 
 // createdCursor reads the reply of create.lua.

@@ -61,6 +61,8 @@ type Handlers struct {
 	Gap func(app pandapush.AppID, from, to pandapush.Cursor)
 	// Notice gets what Notify sent, on any node.
 	Notice func(Notice)
+	// Mail gets what Send sent to this node, by any. nil = none is read.
+	Mail func(Mail)
 }
 
 // Streams is the connection to the streams. Its methods are safe for concurrent use.
@@ -94,6 +96,8 @@ func Open(ctx context.Context, cfg Config) (*Streams, error) {
 	}
 	for _, b := range s.backends {
 		b.appender = newAppender(b.cmd, s.keys, cfg.MaxLen, m)
+		b.calls = &calls{cmd: b.cmd, batch: m.callBatch}
+		b.ranges = make(chan struct{}, maxRanges)
 	}
 	s.makeReaders()
 	for _, b := range s.backends {
@@ -145,6 +149,9 @@ func (s *Streams) Run(ctx context.Context, h Handlers) error {
 	})
 	defer stop()
 	s.readers[0].follow(s.keys.control(), controlSink{h.Notice, s.log})
+	if h.Mail != nil {
+		s.readers[0].followPlain(s.keys.inbox(s.cfg.Node), inboxSink{h.Mail, s.log, s.metrics.mails.WithLabelValues(mailReceived)})
+	}
 
 	var g errgroup.Group
 	for _, b := range s.backends {
@@ -176,6 +183,9 @@ func (s *Streams) Ping(ctx context.Context) error {
 func (s *Streams) Close() error {
 	errs := []error{s.closeReads()}
 	for _, b := range s.backends {
+		if b.calls != nil {
+			b.calls.close()
+		}
 		errs = append(errs, b.cmd.Close())
 	}
 	return errors.Join(errs...)

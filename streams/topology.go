@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -23,7 +24,7 @@ const timeout = 2 * time.Second
 // Sentinel watches, or a Cluster. Exactly one of the three is given.
 type Topology struct {
 	Hosts    []string // "host:port"; the order does not matter
-	URLs     []string // redis://, rediss:// or unix://, with user, password and database of their own
+	URLs     []string // redis:// (or tcp://), rediss:// or unix://, with user, password and database of their own
 	Sentinel Sentinel
 	Cluster  []string // "host:port" of some nodes of a Cluster
 
@@ -74,6 +75,8 @@ type backend struct {
 	// first is the lowest bucket that lives here.
 	first    int
 	appender *appender
+	calls    *calls
+	ranges   chan struct{} // of capacity maxRanges: a place for each Range under way
 }
 
 // open makes the clients of the topology, without connecting, and says which of them each bucket lives on.
@@ -142,10 +145,13 @@ func (t Topology) servers(onConnect func(b *backend)) ([]*backend, error) {
 		}
 	}
 	for i, url := range t.URLs {
+		if rest, ok := strings.CutPrefix(url, "tcp://"); ok { // as container links give it
+			url = "redis://" + rest
+		}
 		parsed, err := redis.ParseURL(url)
 		if err != nil {
 			// Not the parser's own text: it may hold the password.
-			return nil, fmt.Errorf("redis URL %d of %d: not a redis://, rediss:// or unix:// URL", i+1, len(t.URLs))
+			return nil, fmt.Errorf("redis URL %d of %d: not a redis://, rediss://, tcp:// or unix:// URL", i+1, len(t.URLs))
 		}
 		if err := add(parsed); err != nil {
 			return nil, err

@@ -27,7 +27,7 @@ type storeFlags struct {
 
 // withDB runs do on the database, which must have a schema that fits.
 func (f storeFlags) withDB(env *environment, do func(ctx context.Context, d *db.DB) error) (err error) {
-	d, err := db.Open(env.ctx, f.databaseFlags.config(f.dataFlags, slog.New(slog.DiscardHandler)))
+	d, err := f.open(env.ctx, f.dataFlags, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func (f storeFlags) notify(env *environment) (told bool, err error) {
 	}
 	ctx, cancel := context.WithTimeout(env.ctx, dialTimeout)
 	defer cancel()
-	s, err := streams.Open(ctx, streams.Config{Redis: topology, Prefix: f.RedisPrefix, Node: "command", Log: slog.New(slog.DiscardHandler)})
+	s, err := streams.Open(ctx, streams.Config{Redis: topology, Prefix: string(f.RedisPrefix), Node: "command", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return false, err
 	}
@@ -150,7 +150,9 @@ type appRemoveCmd struct {
 
 // Run removes an application.
 func (c *appRemoveCmd) Run(env *environment) error {
-	return c.change(env, func(ctx context.Context, d *db.DB) error { return d.DeleteApp(ctx, c.App) })
+	return c.change(env, func(ctx context.Context, d *db.DB) error {
+		return absent(d.DeleteApp(ctx, c.App), "application", c.App)
+	})
 }
 
 type keyCmd struct {
@@ -176,7 +178,7 @@ func (c *keyAddCmd) Run(env *environment) error {
 		}
 		key, err := d.CreateKey(ctx, wanted)
 		if err != nil {
-			return err
+			return absent(err, "application", c.App)
 		}
 		view := keyView(key)
 		view.Secret = key.Secret.Reveal()
@@ -199,7 +201,7 @@ func (c *keyListCmd) Run(env *environment) error {
 	return c.withDB(env, func(ctx context.Context, d *db.DB) error {
 		keys, err := d.AppKeys(ctx, c.App)
 		if err != nil {
-			return err
+			return absent(err, "application", c.App)
 		}
 		if c.JSON {
 			views := []keyJSON{}
@@ -224,7 +226,17 @@ type keyRevokeCmd struct {
 
 // Run revokes a key.
 func (c *keyRevokeCmd) Run(env *environment) error {
-	return c.change(env, func(ctx context.Context, d *db.DB) error { return d.RevokeKey(ctx, c.App, c.Key) })
+	return c.change(env, func(ctx context.Context, d *db.DB) error {
+		return absent(d.RevokeKey(ctx, c.App, c.Key), "key of "+string(c.App), c.Key)
+	})
+}
+
+// absent puts into words that something does not exist, and leaves other errors as they are.
+func absent[ID ~string](err error, kind string, id ID) error {
+	if errors.Is(err, pandapush.ErrNotFound) {
+		return fmt.Errorf("no %s has the id %q", kind, id)
+	}
+	return err
 }
 
 // appJSON is an application as --json prints it.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -9,8 +11,14 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/go-redis/v9"
+
+	"github.com/pandapush/pandapush"
 	"github.com/pandapush/pandapush/db"
 	"github.com/pandapush/pandapush/streams"
 )
@@ -32,17 +40,29 @@ type databaseFlags struct {
 	DatabaseURL      secret   `name:"database-url" placeholder:"URL" help:"Postgres: all of it in one; wins over the others."`
 }
 
+// open opens the database.
+func (f databaseFlags) open(ctx context.Context, data dataFlags, log *slog.Logger) (*db.DB, error) {
+	cfg, err := f.config(data, log)
+	if err != nil {
+		return nil, err
+	}
+	return db.Open(ctx, cfg)
+}
+
 // config returns what db.Open takes.
-func (f databaseFlags) config(data dataFlags, log *slog.Logger) db.Config {
+func (f databaseFlags) config(data dataFlags, log *slog.Logger) (db.Config, error) {
 	if f.Database == "sqlite" {
 		path := f.DatabasePath
 		if path == "" {
 			path = filepath.Join(data.DataDir, "db.sqlite")
 		}
-		return db.Config{Driver: db.SQLite, Path: path, Log: log}
+		return db.Config{Driver: db.SQLite, Path: path, Log: log}, nil
 	}
 	if f.DatabaseURL != "" {
-		return db.Config{Driver: db.Postgres, URL: string(f.DatabaseURL), Log: log}
+		if _, err := pgx.ParseConfig(string(f.DatabaseURL)); err != nil {
+			return db.Config{}, &settingError{name: "DATABASE_URL", takes: "a URL like postgres://user:password@host:5432/name"}
+		}
+		return db.Config{Driver: db.Postgres, URL: string(f.DatabaseURL), Log: log}, nil
 	}
 	u := url.URL{Scheme: "postgres", Path: "/" + f.DatabaseName}
 	if filepath.IsAbs(f.DatabaseAddress) { // the folder of a Unix socket
@@ -53,7 +73,7 @@ func (f databaseFlags) config(data dataFlags, log *slog.Logger) db.Config {
 	if f.DatabaseUsername != "" {
 		u.User = url.UserPassword(f.DatabaseUsername, string(f.DatabasePassword))
 	}
-	return db.Config{Driver: db.Postgres, URL: u.String(), Log: log}
+	return db.Config{Driver: db.Postgres, URL: u.String(), Log: log}, nil
 }
 
 // redisFlags say which Redis holds the streams. With none of them the process brings its own.
@@ -66,26 +86,55 @@ type redisFlags struct {
 	RedisUsername       string `placeholder:"NAME" help:"User, if the servers want one."`
 	RedisPassword       secret `placeholder:"TEXT" help:"Password, if the servers want one."`
 	RedisTLS            bool   `name:"redis-tls" help:"Connect by TLS."`
-	RedisPrefix         string `default:"pp" placeholder:"TEXT" help:"First part of every key's name."`
+	RedisPrefix         prefix `default:"pp" placeholder:"TEXT" help:"First part of every key's name."`
 }
 
 // topology returns where Redis is. ok is false if no setting says so.
 func (f redisFlags) topology(getenv func(string) string) (t streams.Topology, ok bool, err error) {
-	t = streams.Topology{Hosts: f.RedisHosts, Username: f.RedisUsername, Password: string(f.RedisPassword), Cluster: f.RedisCluster}
-	if len(f.RedisSentinels) > 0 || f.RedisSentinelMaster != "" {
-		t.Sentinel = streams.Sentinel{Master: f.RedisSentinelMaster, Addrs: f.RedisSentinels}
+	if (len(f.RedisSentinels) > 0) != (f.RedisSentinelMaster != "") {
+		return t, false, errors.New("REDIS_SENTINELS and REDIS_SENTINEL_MASTER can only be set together")
 	}
-	for _, name := range f.RedisURLEnvVars {
-		value := getenv(name)
-		if value == "" {
-			return t, false, &settingError{"REDIS_URL_ENV_VARS", name, "names of environment variables that are set"}
+	t = streams.Topology{
+		Hosts: f.RedisHosts, Cluster: f.RedisCluster, Sentinel: streams.Sentinel{Master: f.RedisSentinelMaster, Addrs: f.RedisSentinels},
+		Username: f.RedisUsername, Password: string(f.RedisPassword),
+	}
+	if len(f.RedisHosts) == 0 { // as in the Node version
+		if t.URLs, err = redisURLs(f.RedisURLEnvVars, getenv); err != nil {
+			return t, false, err
 		}
-		t.URLs = append(t.URLs, value)
 	}
 	if f.RedisTLS {
 		t.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
-	return t, len(f.RedisHosts)+len(f.RedisURLEnvVars)+len(f.RedisSentinels)+len(f.RedisCluster) > 0, nil
+	forms := 0
+	for _, given := range [][]string{slices.Concat(t.Hosts, t.URLs), t.Sentinel.Addrs, t.Cluster} {
+		if len(given) > 0 {
+			forms++
+		}
+	}
+	if forms > 1 {
+		return t, false, errors.New("only one of REDIS_HOSTS, REDIS_URL_ENV_VARS, REDIS_SENTINELS and REDIS_CLUSTER can be set")
+	}
+	return t, forms == 1, nil
+}
+
+// redisURLs returns the URLs that the named variables hold. An error does not show them: they may have a password.
+func redisURLs(names []string, getenv func(string) string) ([]string, error) {
+	var urls []string
+	for _, name := range names {
+		value := getenv(name)
+		if value == "" {
+			return nil, &settingError{"REDIS_URL_ENV_VARS", name, "names of environment variables that are set"}
+		}
+		if rest, ok := strings.CutPrefix(value, "tcp://"); ok { // what the Node version and Docker's links have there
+			value = "redis://" + rest
+		}
+		if _, err := redis.ParseURL(value); err != nil {
+			return nil, &settingError{name: name, takes: "a URL like redis://host:6379; rediss, unix and tcp are fine too"}
+		}
+		urls = append(urls, value)
+	}
+	return urls, nil
 }
 
 // logFlags say what is logged.
@@ -105,16 +154,16 @@ func (f logFlags) logger(w io.Writer) *slog.Logger {
 
 // serveFlags are the settings of serve itself.
 type serveFlags struct {
-	Port             port   `default:"3000" help:"Port to listen on, on all interfaces."`
-	Listen           string `placeholder:"ADDRESS" help:"Address to listen on, like 127.0.0.1:3000; wins over the port."`
-	Migrate          bool   `help:"Bring a Postgres schema up to date before serving. SQLite always is."`
-	DrainSeconds     count  `default:"10" help:"After SIGTERM, time over which clients are sent away."`
-	ConnectTimeout   span   `default:"30s" help:"How long a Bayeux connect is held; a session ends after twice as long without one."`
-	PingInterval     span   `default:"25s" help:"How long a WebSocket may be silent before it is pinged; it is closed after twice as long."`
-	WriteTimeout     span   `default:"10s" help:"How long a WebSocket whose client does not read may stay."`
-	MaxMessageBytes  count  `default:"131072" help:"Largest published message."`
-	MaxFrameBytes    count  `default:"1048576" help:"Largest WebSocket frame or body of Bayeux messages."`
-	MaxSubscriptions count  `default:"1000" help:"Subscriptions of one session."`
+	Port             port    `default:"3000" help:"Port to listen on, on all interfaces."`
+	Listen           address `placeholder:"ADDRESS" help:"Address to listen on, like 127.0.0.1:3000; wins over the port."`
+	Migrate          bool    `help:"Bring a Postgres schema up to date before serving. SQLite always is."`
+	DrainSeconds     count   `default:"10" help:"After SIGTERM, time over which clients are sent away."`
+	ConnectTimeout   span    `default:"30s" help:"How long a Bayeux connect is held; a session ends after twice as long without one."`
+	PingInterval     span    `default:"25s" help:"How long a WebSocket may be silent before it is pinged; it is closed after twice as long."`
+	WriteTimeout     span    `default:"10s" help:"How long a WebSocket whose client does not read may stay."`
+	MaxMessageBytes  count   `default:"131072" help:"Largest published message."`
+	MaxFrameBytes    count   `default:"1048576" help:"Largest WebSocket frame or body of Bayeux messages."`
+	MaxSubscriptions count   `default:"1000" help:"Subscriptions of one session."`
 
 	HistoryLength count `default:"10000" help:"Messages kept for each application, about."`
 	HistoryAge    span  `default:"24h" help:"How long messages are kept."`
@@ -130,7 +179,7 @@ type serveFlags struct {
 // address returns where to listen.
 func (f serveFlags) address() string {
 	if f.Listen != "" {
-		return f.Listen
+		return string(f.Listen)
 	}
 	return fmt.Sprintf(":%d", f.Port)
 }
@@ -144,7 +193,10 @@ func (f serveFlags) hasDev() (bool, error) {
 		}
 	}
 	if set == 1 || set == 2 {
-		return false, &settingError{"DEV_APPLICATION_ID", f.DevApplicationID, "effect only together with DEV_KEY_ID and DEV_KEY_SECRET"}
+		return false, errors.New("DEV_APPLICATION_ID, DEV_KEY_ID and DEV_KEY_SECRET can only be set together")
+	}
+	if set == 3 && !pandapush.AppID(f.DevApplicationID).Valid() {
+		return false, &settingError{"DEV_APPLICATION_ID", f.DevApplicationID, "letters and digits"}
 	}
 	return set == 3, nil
 }

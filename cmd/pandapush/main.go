@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kong"
@@ -15,10 +16,16 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	if err := run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr); err != nil {
-		fmt.Fprintln(os.Stderr, "pandapush:", err)
+		fmt.Fprintln(os.Stderr, "pandapush:", oneLine(err))
 		os.Exit(1)
 	}
+}
+
+// oneLine returns the text of err without line breaks: joined errors, and those of pgx, have some.
+func oneLine(err error) string {
+	return strings.NewReplacer(":\n\t", ": ", "\n\t", "; ", "\n", "; ").Replace(err.Error())
 }
 
 // commands is the command line: a field for each sub-command, which has its flags as fields and does its work in Run.
@@ -42,7 +49,7 @@ type environment struct {
 	stderr io.Writer
 }
 
-// run is the program. Its error is for a person: one line that says what was wrong.
+// run is the program. Its error is for a person and says what was wrong.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) error {
 	var cli commands
 	exited := false

@@ -23,7 +23,7 @@ type migrateFlags struct {
 }
 
 func (f migrateFlags) withDB(env *environment, do func(ctx context.Context, d *db.DB) error) error {
-	d, err := db.Open(env.ctx, f.databaseFlags.config(f.dataFlags, slog.New(slog.DiscardHandler)))
+	d, err := f.open(env.ctx, f.dataFlags, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}

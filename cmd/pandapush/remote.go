@@ -70,7 +70,11 @@ type publishCmd struct {
 
 // Run publishes and prints the message's id.
 func (c *publishCmd) Run(env *environment) error {
-	response, _, err := c.post(env.ctx, "/channel"+c.Channel, []byte(c.Payload))
+	channel, err := pandapush.ParsePlainChannel(c.Channel)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Channel, err)
+	}
+	response, _, err := c.post(env.ctx, "/channel"+channel.String(), []byte(c.Payload))
 	if err != nil {
 		return err
 	}
@@ -83,11 +87,12 @@ func (c *publishCmd) Run(env *environment) error {
 }
 
 type healthCmd struct {
-	URL string `name:"url" variable:"PANDAPUSH_URL" default:"http://localhost:3000" help:"The server."`
+	URL  string `name:"url" variable:"PANDAPUSH_URL" default:"http://localhost:3000" help:"The server."`
+	JSON bool   `name:"json" variable:"-" help:"Print the server's own answer."`
 }
 
 // Run asks for readiness.
-func (c *healthCmd) Run(env *environment) error {
+func (c *healthCmd) Run(env *environment) (err error) {
 	ctx, cancel := context.WithTimeout(env.ctx, dialTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(c.URL, "/")+"/readyz", nil)
@@ -98,11 +103,22 @@ func (c *healthCmd) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = response.Body.Close() }() // the answer has been read
+	defer func() { err = errors.Join(err, response.Body.Close()) }()
+	if c.JSON {
+		answer, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Fprintf(env.stdout, "%s\n", answer); err != nil {
+			return err
+		}
+	}
 	if response.StatusCode != http.StatusOK {
 		return fmt.Errorf("not ready: %s", response.Status)
 	}
-	_, err = fmt.Fprintln(env.stdout, "ready")
+	if !c.JSON {
+		_, err = fmt.Fprintln(env.stdout, "ready")
+	}
 	return err
 }
 

@@ -43,6 +43,18 @@ type serveCmd struct {
 	logFlags
 }
 
+// check returns what is wrong with the settings where each by itself is right. It opens nothing.
+func (c *serveCmd) check(getenv func(string) string) error {
+	_, _, err := c.topology(getenv)
+	if err == nil {
+		_, err = c.databaseFlags.config(c.dataFlags, nil)
+	}
+	if err == nil {
+		_, err = c.hasDev()
+	}
+	return err
+}
+
 // Run serves until the command's context ends, then drains.
 func (c *serveCmd) Run(env *environment) error {
 	s, err := build(env, c)
@@ -75,6 +87,9 @@ func build(env *environment, cfg *serveCmd) (_ *server, err error) {
 			err = errors.Join(err, s.close())
 		}
 	}()
+	if err := cfg.check(env.getenv); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 		return nil, &settingError{"DATA_DIR", cfg.DataDir, "a folder that can be made and written to"}
 	}
@@ -98,19 +113,19 @@ func (s *server) buildStores(env *environment, metrics prometheus.Registerer) er
 	}
 	if !external {
 		if s.redis, err = streams.StartEmbedded(env.ctx, s.cfg.DataDir, s.log); err != nil {
-			return fmt.Errorf("embedded redis: %w", err)
+			return err
 		}
 		topology = streams.Topology{URLs: []string{s.redis.URL()}}
 	}
 	s.streams, err = streams.Open(env.ctx, streams.Config{
-		Redis: topology, Prefix: s.cfg.RedisPrefix, Node: strings.ToLower(rand.Text())[:12],
+		Redis: topology, Prefix: string(s.cfg.RedisPrefix), Node: strings.ToLower(rand.Text())[:12],
 		MaxLen: int64(s.cfg.HistoryLength), MaxAge: time.Duration(s.cfg.HistoryAge),
 		Log: s.log, Metrics: metrics,
 	})
 	if err != nil {
 		return err
 	}
-	if s.db, err = db.Open(env.ctx, s.cfg.databaseFlags.config(s.cfg.dataFlags, s.log)); err != nil {
+	if s.db, err = s.cfg.open(env.ctx, s.cfg.dataFlags, s.log); err != nil {
 		return err
 	}
 	if err := s.prepareSchema(env.ctx); err != nil {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"reflect"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -17,11 +18,14 @@ import (
 
 // settingError is a setting that can't be taken. Its text names the setting, what it held, and what it takes.
 type settingError struct {
-	name, value, takes string
+	name, value, takes string // value is left out if it may be a secret
 }
 
-// Error returns one line for a person. A secret's value is not among the settings that can be wrong.
+// Error returns one line for a person.
 func (e *settingError) Error() string {
+	if e.value == "" {
+		return e.name + " is wrong: it takes " + e.takes
+	}
 	return fmt.Sprintf("%s is %q: it takes %s", e.name, e.value, e.takes)
 }
 
@@ -140,6 +144,30 @@ func (s *span) UnmarshalText(text []byte) error {
 		return wrongValue(`a time with its unit, like "30s", "5m" or "24h"`)
 	}
 	*s = span(d)
+	return nil
+}
+
+// address is where to listen.
+type address string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (a *address) UnmarshalText(text []byte) error {
+	_, number, err := net.SplitHostPort(string(text))
+	if err != nil || new(port).UnmarshalText([]byte(number)) != nil {
+		return wrongValue(`an address and a port, like "127.0.0.1:3000" or ":3000"`)
+	}
+	*a = address(text)
+	return nil
+}
+
+// prefix begins the name of every key in Redis.
+type prefix string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (p *prefix) UnmarshalText(text []byte) error {
+	if *p = prefix(text); !regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`).Match(text) {
+		return wrongValue("letters, digits and _-.")
+	}
 	return nil
 }
 

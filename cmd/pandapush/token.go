@@ -38,7 +38,7 @@ func (c *tokenCmd) Run(env *environment) error {
 	if c.Secret == "" {
 		err := c.withDB(env, func(ctx context.Context, d *db.DB) (err error) {
 			key, err = d.Key(ctx, pattern.App(), c.Key)
-			return err
+			return absent(err, "key of "+string(pattern.App()), c.Key)
 		})
 		if err != nil {
 			return err

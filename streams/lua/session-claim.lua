@@ -1,0 +1,18 @@
+-- Makes a node the owner of a session.
+--
+-- KEYS: session
+-- ARGV: node, time to live in milliseconds
+-- Returns the fields and values of the session as they were before; none if there is no such session.
+local record = redis.call('HGETALL', KEYS[1])
+if #record == 0 then
+  return record
+end
+local fence = 0
+for i = 1, #record, 2 do
+  if record[i] == 'fence' then
+    fence = tonumber(record[i + 1])
+  end
+end
+redis.call('HSET', KEYS[1], 'fence', string.format('%d', fence + 1), 'owner', ARGV[1], 'attached', '1')
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+return record

@@ -1,0 +1,48 @@
+-- Writes what only the owner of a session knows: how far its client has got.
+--
+-- KEYS: session
+-- ARGV: fence, time to live in milliseconds, attached, answer, number of cursors, then application and cursor of each, then
+--       pattern and beginning ('' if it is the cursor) of each subscription that the owner knows
+-- Returns 'saved', 'gone' if there is no such session, or 'lost' if it has another fence.
+--
+-- What other nodes have changed meanwhile stays: subscriptions that the owner knows nothing of yet, grants, and the
+-- absence of what was removed.
+local record, apps = {}, {}
+local all = redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+  record[all[i]] = all[i + 1]
+  local app = string.match(all[i], '^s:/([^/]+)/')
+  if app then
+    apps[app] = true
+  end
+end
+if not record.fence then
+  return 'gone'
+end
+if record.fence ~= ARGV[1] then
+  return 'lost'
+end
+
+redis.call('HSET', KEYS[1], 'attached', ARGV[3], 'answer', ARGV[4])
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
+local subscriptions = 6 + 2 * tonumber(ARGV[5])
+for i = 6, subscriptions - 1, 2 do
+  local field = 'c:' .. ARGV[i]
+  if apps[ARGV[i]] and record[field] ~= ARGV[i + 1] then
+    redis.call('HSET', KEYS[1], field, ARGV[i + 1])
+  end
+end
+for field in pairs(record) do
+  local app = string.match(field, '^c:(.*)$')
+  if app and not apps[app] then
+    redis.call('HDEL', KEYS[1], field)
+  end
+end
+for i = subscriptions, #ARGV, 2 do
+  local field = 's:' .. ARGV[i]
+  local from, grant = string.match(record[field] or '', '^(%S*) (.*)$')
+  if from and from ~= ARGV[i + 1] then
+    redis.call('HSET', KEYS[1], field, ARGV[i + 1] .. ' ' .. grant)
+  end
+end
+return 'saved'

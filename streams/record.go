@@ -1,0 +1,201 @@
+package streams
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pandapush/pandapush"
+)
+
+// The fields of a session's record. Fields beside them are ignored, so that later versions may add some.
+const (
+	fieldOwner    = "owner"
+	fieldFence    = "fence"
+	fieldAttached = "attached" // "1" or "0"
+	fieldCreated  = "created"  // Unix milliseconds
+	fieldAck      = "ack"      // "1" or "0"
+	fieldAnswer   = "answer"   // storedAnswer as JSON, or ""
+
+	// "s:<pattern>" holds a subscription: its beginning or nothing, a blank, and storedGrant as JSON. Scripts change the
+	// one and pass on the other.
+	fieldSubscription = "s:"
+	fieldCursor       = "c:" // "c:<application>" holds a cursor
+)
+
+// storedGrant is a pandapush.Grant in few bytes: there is one for each subscription.
+type storedGrant struct {
+	App      pandapush.AppID `json:"a,omitempty"`
+	Scope    string          `json:"c,omitempty"`
+	Pub      bool            `json:"p,omitempty"`
+	Sub      bool            `json:"s,omitempty"`
+	Presence json.RawMessage `json:"r,omitempty"`
+	User     string          `json:"u,omitempty"`
+	Key      pandapush.KeyID `json:"k,omitempty"`
+	Expires  int64           `json:"x,omitempty"` // Unix milliseconds, rounded down; 0 = never
+}
+
+// storedAnswer is a pandapush.Answer.
+type storedAnswer struct {
+	ID    string                     `json:"i,omitempty"`
+	Batch int64                      `json:"b,omitempty"`
+	From  map[pandapush.AppID]string `json:"f,omitempty"`
+}
+
+// encodeSession returns the fields and values of s. The error is about a grant that is not one.
+func encodeSession(s pandapush.Session) ([]any, error) {
+	fields := []any{
+		fieldOwner, s.Owner, fieldFence, s.Fence, fieldAttached, flag(s.Attached),
+		fieldCreated, s.Created.UnixMilli(), fieldAck, flag(s.Ack), fieldAnswer, encodeAnswer(s.Answer),
+	}
+	for _, app := range slices.Sorted(maps.Keys(s.Cursors)) {
+		fields = append(fields, fieldCursor+string(app), s.Cursors[app].String())
+	}
+	for _, pattern := range slices.Sorted(maps.Keys(s.Subscriptions)) {
+		sub := s.Subscriptions[pattern]
+		grant, err := encodeGrant(sub.Grant)
+		if err != nil {
+			return nil, err
+		}
+		fields = append(fields, fieldSubscription+pattern, cursorText(sub.From)+" "+grant)
+	}
+	return fields, nil
+}
+
+// decodeSession reads the fields and values of a record.
+func decodeSession(record map[string]string) (s pandapush.Session, err error) {
+	s = pandapush.Session{
+		Owner: record[fieldOwner], Attached: record[fieldAttached] == "1", Ack: record[fieldAck] == "1",
+		Subscriptions: make(map[string]pandapush.Subscription), Cursors: make(map[pandapush.AppID]pandapush.Cursor),
+	}
+	if s.Fence, err = strconv.ParseInt(record[fieldFence], 10, 64); err != nil {
+		return pandapush.Session{}, fmt.Errorf("fence: %w", err)
+	}
+	created, err := strconv.ParseInt(record[fieldCreated], 10, 64)
+	if err != nil {
+		return pandapush.Session{}, fmt.Errorf("creation: %w", err)
+	}
+	s.Created = time.UnixMilli(created).UTC()
+	if s.Answer, err = decodeAnswer(record[fieldAnswer]); err != nil {
+		return pandapush.Session{}, fmt.Errorf("answer: %w", err)
+	}
+	for field, value := range record {
+		if app, ok := strings.CutPrefix(field, fieldCursor); ok {
+			if s.Cursors[pandapush.AppID(app)], err = pandapush.ParseCursor(pandapush.AppID(app), value); err != nil {
+				return pandapush.Session{}, fmt.Errorf("cursor: %w", err)
+			}
+		}
+		if pattern, ok := strings.CutPrefix(field, fieldSubscription); ok {
+			if s.Subscriptions[pattern], err = decodeSubscription(pattern, value); err != nil {
+				return pandapush.Session{}, fmt.Errorf("subscription: %w", err)
+			}
+		}
+	}
+	return s, nil
+}
+
+func decodeSubscription(pattern, value string) (sub pandapush.Subscription, err error) {
+	p, err := pandapush.ParsePattern(pattern)
+	if err != nil {
+		return sub, err
+	}
+	from, grant, _ := strings.Cut(value, " ")
+	if from != "" {
+		if sub.From, err = pandapush.ParseCursor(p.App(), from); err != nil {
+			return sub, err
+		}
+	}
+	var g storedGrant
+	if err := json.Unmarshal([]byte(grant), &g); err != nil {
+		return sub, fmt.Errorf("grant: %w", err)
+	}
+	sub.Grant = pandapush.Grant{
+		App: g.App, Scope: g.Scope, Pub: g.Pub, Sub: g.Sub, Presence: g.Presence, User: g.User, Key: g.Key,
+	}
+	if g.Expires != 0 {
+		sub.Grant.Expires = time.UnixMilli(g.Expires).UTC()
+	}
+	return sub, nil
+}
+
+func encodeGrant(g pandapush.Grant) (string, error) {
+	stored := storedGrant{
+		App: g.App, Scope: g.Scope, Pub: g.Pub, Sub: g.Sub, Presence: g.Presence, User: g.User, Key: g.Key,
+	}
+	if !g.Expires.IsZero() {
+		stored.Expires = g.Expires.UnixMilli()
+	}
+	text, err := compact(stored)
+	if err != nil {
+		return "", fmt.Errorf("grant: %w", err)
+	}
+	return text, nil
+}
+
+func encodeAnswer(a pandapush.Answer) string {
+	if a.ID == "" && a.Batch == 0 && len(a.From) == 0 {
+		return ""
+	}
+	stored := storedAnswer{ID: a.ID, Batch: a.Batch, From: make(map[pandapush.AppID]string, len(a.From))}
+	for app, c := range a.From {
+		stored.From[app] = c.String()
+	}
+	text, err := compact(stored)
+	if err != nil {
+		panic(err) // texts and a number
+	}
+	return text
+}
+
+func decodeAnswer(text string) (a pandapush.Answer, err error) {
+	if text == "" {
+		return a, nil
+	}
+	var stored storedAnswer
+	if err := json.Unmarshal([]byte(text), &stored); err != nil {
+		return a, err
+	}
+	a = pandapush.Answer{ID: stored.ID, Batch: stored.Batch}
+	for app, text := range stored.From {
+		c, err := pandapush.ParseCursor(app, text)
+		if err != nil {
+			return pandapush.Answer{}, err
+		}
+		if a.From == nil {
+			a.From = make(map[pandapush.AppID]pandapush.Cursor, len(stored.From))
+		}
+		a.From[app] = c
+	}
+	return a, nil
+}
+
+// compact is json.Marshal without the escapes that are for HTML.
+func compact(v any) (string, error) {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return "", err
+	}
+	return strings.TrimSuffix(text.String(), "\n"), nil
+}
+
+// cursorText is c as text, "" if it is zero.
+func cursorText(c pandapush.Cursor) string {
+	if c == (pandapush.Cursor{}) {
+		return ""
+	}
+	return c.String()
+}
+
+func flag(b bool) string {
+	if b {
+		return "1"
+	}
+	return "0"
+}

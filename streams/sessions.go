@@ -1,0 +1,279 @@
+package streams
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/pandapush/pandapush"
+)
+
+// maxSessionID bounds the name of a session, in bytes. No longer one exists.
+const maxSessionID = 128
+
+// SavedSession is a session under its name.
+type SavedSession struct {
+	ID      string
+	Session pandapush.Session
+}
+
+// CreateSession stores a new session for ttl. The error is pandapush.ErrExists if there is one of that name, which is left
+// alone, pandapush.ErrNotFound if none can have it, wraps pandapush.ErrUnavailable, or is ctx's; in the latter two cases the session may have been stored.
+func (s *Streams) CreateSession(ctx context.Context, id string, session pandapush.Session, ttl time.Duration) error {
+	fields, err := encodeSession(session)
+	if err != nil {
+		return fmt.Errorf("create session: %w", err)
+	}
+	cmd := sessionCreateScript.call(ctx, []string{s.keys.session(id)}, append([]any{millis(ttl)}, fields...)...)
+	if err := s.session(ctx, id, cmd); err != nil {
+		return fmt.Errorf("create session: %w", err)
+	}
+	if stored, err := cmd.Int(); err != nil {
+		return fmt.Errorf("create session: %w", unavailable(err))
+	} else if stored == 0 {
+		return fmt.Errorf("create session: %w", pandapush.ErrExists)
+	}
+	return nil
+}
+
+// ClaimSession makes this node the owner of a session, attached, and lets it live for ttl from now. It returns the session
+// with its new Fence: from here on every other node's SaveSession fails. former is the owner before, if that was another
+// node that had it attached; it may know better than the record how far the client has got.
+//
+// The error is pandapush.ErrNotFound if there is no such session, or none that can be read, wraps pandapush.ErrUnavailable,
+// or is ctx's; in the latter two cases the session may have been claimed.
+func (s *Streams) ClaimSession(ctx context.Context, id string, ttl time.Duration) (claimed pandapush.Session, former string, err error) {
+	claimed, former, err = s.claim(ctx, id, ttl)
+	switch {
+	case err == nil && former != "":
+		s.metrics.claims.WithLabelValues(claimTakeover).Inc()
+	case err == nil:
+		s.metrics.claims.WithLabelValues(claimOK).Inc()
+	case errors.Is(err, pandapush.ErrNotFound):
+		s.metrics.claims.WithLabelValues(claimGone).Inc()
+	default:
+		s.metrics.claims.WithLabelValues(claimFailed).Inc()
+	}
+	if err != nil {
+		return pandapush.Session{}, "", fmt.Errorf("claim session: %w", err)
+	}
+	return claimed, former, nil
+}
+
+func (s *Streams) claim(ctx context.Context, id string, ttl time.Duration) (claimed pandapush.Session, former string, err error) {
+	cmd := sessionClaimScript.call(ctx, []string{s.keys.session(id)}, s.cfg.Node, millis(ttl))
+	if err := s.session(ctx, id, cmd); err != nil {
+		return claimed, "", err
+	}
+	flat, err := cmd.StringSlice()
+	if err != nil {
+		return claimed, "", unavailable(err)
+	}
+	if len(flat) == 0 {
+		return claimed, "", pandapush.ErrNotFound
+	}
+	record := make(map[string]string, len(flat)/2)
+	for i := 0; i+1 < len(flat); i += 2 {
+		record[flat[i]] = flat[i+1]
+	}
+	claimed, err = decodeSession(record)
+	if err != nil {
+		// Whoever wrote that, the client can only begin anew.
+		return claimed, "", fmt.Errorf("%w: %w", pandapush.ErrNotFound, err)
+	}
+	if claimed.Attached && claimed.Owner != s.cfg.Node {
+		former = claimed.Owner
+	}
+	claimed.Owner, claimed.Attached = s.cfg.Node, true
+	claimed.Fence++
+	return claimed, former, nil
+}
+
+// SaveSession writes what the owner of a session knows: the cursors, the Answer, whether it is attached, and From of the
+// subscriptions. What other nodes may have written meanwhile stays: subscriptions that are not in session and grants, and
+// what they have removed stays removed. Cursors of applications without a subscription are dropped. The session lives for
+// ttl from now.
+//
+// The error is pandapush.ErrNotOwner if another node has claimed it since session.Fence, pandapush.ErrNotFound if it has
+// ended, wraps pandapush.ErrUnavailable, or is ctx's; in the latter two cases it may have been written. Saves of one
+// session must follow one another.
+func (s *Streams) SaveSession(ctx context.Context, id string, session pandapush.Session, ttl time.Duration) error {
+	return s.SaveSessions(ctx, []SavedSession{{id, session}}, ttl)[0]
+}
+
+// SaveSessions is SaveSession for many. The errors are those of the sessions, in their order.
+func (s *Streams) SaveSessions(ctx context.Context, all []SavedSession, ttl time.Duration) []error {
+	errs := make([]error, len(all))
+	for b, mine := range s.byBackend(len(all), func(i int) string { return all[i].ID }) {
+		commands := make([]redis.Cmder, 0, len(mine))
+		saves := make([]*script, 0, len(mine))
+		for _, i := range mine {
+			save := s.save(ctx, all[i], ttl)
+			commands, saves = append(commands, save), append(saves, save)
+		}
+		sent, err := b.calls.doAll(ctx, commands)
+		for k, i := range mine {
+			if k < sent {
+				errs[i] = saved(saves[k])
+			} else {
+				errs[i] = err
+			}
+			if errs[i] != nil {
+				errs[i] = fmt.Errorf("save session: %w", errs[i])
+			}
+		}
+	}
+	return errs
+}
+
+func (s *Streams) save(ctx context.Context, saved SavedSession, ttl time.Duration) *script {
+	session := saved.Session
+	args := []any{session.Fence, millis(ttl), flag(session.Attached), encodeAnswer(session.Answer), len(session.Cursors)}
+	for _, app := range slices.Sorted(maps.Keys(session.Cursors)) {
+		args = append(args, string(app), session.Cursors[app].String())
+	}
+	for _, pattern := range slices.Sorted(maps.Keys(session.Subscriptions)) {
+		args = append(args, pattern, cursorText(session.Subscriptions[pattern].From))
+	}
+	return sessionSaveScript.call(ctx, []string{s.keys.session(saved.ID)}, args...)
+}
+
+func saved(cmd *script) error {
+	result, err := cmd.Text()
+	switch {
+	case err != nil:
+		return unavailable(err)
+	case result == "gone":
+		return pandapush.ErrNotFound
+	case result == "lost":
+		return pandapush.ErrNotOwner
+	}
+	return nil
+}
+
+// ChangeSubscriptions adds subscriptions to a session, by their patterns, and removes those of the patterns in remove; a
+// pattern in both begins anew. Any node may call it. It says who owns the session and whether it is attached there: that
+// node has to be told.
+//
+// A subscription that is added begins at its From. If that is the session's cursor of the application it is stored as
+// none, and it becomes the cursor if there is none yet. The grant of a pattern that is there already is replaced, and its
+// From only by one that is before it: a client that wants to see again what it has seen. Since the cursors of an attached
+// session are stored now and then only, From may be before where its subscription really is; so the owner should save a
+// session soon after its subscriptions have changed.
+//
+// A session never has more than limit subscriptions: ErrTooManySubs, and nothing is changed. The session's life is not
+// prolonged. The error may also be pandapush.ErrNotFound, wrap pandapush.ErrUnavailable or be ctx's; in the latter two cases
+// the change may have been made.
+func (s *Streams) ChangeSubscriptions(
+	ctx context.Context, id string, add map[string]pandapush.Subscription, remove []string, limit int,
+) (owner string, attached bool, err error) {
+	args := make([]any, 0, 2+len(remove)+3*len(add))
+	args = append(args, limit, len(remove))
+	for _, pattern := range remove {
+		args = append(args, pattern)
+	}
+	for _, pattern := range slices.Sorted(maps.Keys(add)) {
+		grant, err := encodeGrant(add[pattern].Grant)
+		if err != nil {
+			return "", false, fmt.Errorf("change subscriptions: %w", err)
+		}
+		args = append(args, pattern, cursorText(add[pattern].From), grant)
+	}
+	cmd := sessionChangeScript.call(ctx, []string{s.keys.session(id)}, args...)
+	if err = s.session(ctx, id, cmd); err == nil {
+		owner, attached, err = changed(cmd)
+	}
+	if err != nil {
+		return "", false, fmt.Errorf("change subscriptions: %w", err)
+	}
+	return owner, attached, nil
+}
+
+func changed(cmd *script) (owner string, attached bool, err error) {
+	reply, err := cmd.Slice()
+	if err != nil {
+		return "", false, unavailable(err)
+	}
+	switch {
+	case len(reply) == 1 && reply[0] == int64(-1):
+		return "", false, pandapush.ErrNotFound
+	case len(reply) == 1:
+		return "", false, pandapush.ErrTooManySubs
+	case len(reply) != 3:
+		return "", false, fmt.Errorf("session-change.lua returned %d values", len(reply))
+	}
+	owner, _ = reply[1].(string)
+	return owner, reply[2] == "1", nil
+}
+
+// EndSession removes a session, and says who owned it and whether it was attached there: that node has to be told. The
+// error is pandapush.ErrNotFound if there is none, wraps pandapush.ErrUnavailable or is ctx's; in the latter two cases it may
+// have been removed.
+func (s *Streams) EndSession(ctx context.Context, id string) (owner string, attached bool, err error) {
+	cmd := sessionEndScript.call(ctx, []string{s.keys.session(id)})
+	if err := s.session(ctx, id, cmd); err != nil {
+		return "", false, fmt.Errorf("end session: %w", err)
+	}
+	was, err := cmd.StringSlice()
+	switch {
+	case err != nil:
+		return "", false, fmt.Errorf("end session: %w", unavailable(err))
+	case len(was) != 2:
+		return "", false, fmt.Errorf("end session: %w", pandapush.ErrNotFound)
+	}
+	return was[0], was[1] == "1", nil
+}
+
+// TouchSessions lets sessions live for ttl from now, and returns those that do not exist any more. The error wraps
+// pandapush.ErrUnavailable or is ctx's; then some may not have been reached, and gone is what is known.
+func (s *Streams) TouchSessions(ctx context.Context, ids []string, ttl time.Duration) (gone []string, err error) {
+	for b, mine := range s.byBackend(len(ids), func(i int) string { return ids[i] }) {
+		commands := make([]redis.Cmder, 0, len(mine))
+		touches := make([]*redis.BoolCmd, 0, len(mine))
+		for _, i := range mine {
+			touch := redis.NewBoolCmd(ctx, "pexpire", s.keys.session(ids[i]), millis(ttl))
+			commands, touches = append(commands, touch), append(touches, touch)
+		}
+		sent, failed := b.calls.doAll(ctx, commands)
+		for k, touch := range touches[:sent] {
+			alive, err := touch.Result()
+			switch {
+			case err != nil:
+				failed = unavailable(err)
+			case !alive:
+				gone = append(gone, ids[mine[k]])
+			}
+		}
+		if failed != nil {
+			err = fmt.Errorf("touch sessions: %w", failed)
+		}
+	}
+	return gone, err
+}
+
+// session sends one command about a session to where that lives. The error is that of calls.do, or pandapush.ErrNotFound
+// for a name that no session can have.
+func (s *Streams) session(ctx context.Context, id string, cmd redis.Cmder) error {
+	if id == "" || len(id) > maxSessionID {
+		return pandapush.ErrNotFound
+	}
+	return s.of[bucketOf(id)].calls.do(ctx, cmd)
+}
+
+// byBackend sorts the numbers below n by the backend that the session or application of that number lives on.
+func (s *Streams) byBackend(n int, name func(int) string) map[*backend][]int {
+	sorted := make(map[*backend][]int, len(s.backends))
+	for i := range n {
+		b := s.of[bucketOf(name(i))]
+		sorted[b] = append(sorted[b], i)
+	}
+	return sorted
+}
+
+// millis is d in milliseconds, and at least one: Redis takes no less.
+func millis(d time.Duration) int64 { return max(1, d.Milliseconds()) }
