@@ -39,8 +39,6 @@ var (
 	ErrUnavailable = errors.New("unavailable")
 	// ErrNotFound is returned for an application, key or session that does not exist.
 	ErrNotFound = errors.New("not found")
-	// ErrNotOwner is returned to a node that writes a session which another has claimed.
-	ErrNotOwner = errors.New("not the owner")
 	// ErrExists is returned for something that would be made a second time.
 	ErrExists = errors.New("already exists")
 	// ErrNotOwner is returned to a node that writes to a session which another has claimed since.

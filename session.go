@@ -41,8 +41,8 @@ type Answer struct {
 
 // Mail is what one node tells another about a session.
 type Mail struct {
-	Kind    string
-	From    string // the node that sends it
+	Kind    string // not empty
+	From    string // node; whoever sends it fills it in
 	Session string
 	Fence   int64
 	Body    []byte
@@ -51,10 +51,12 @@ type Mail struct {
 // Span is how far an application's stream reaches at a moment.
 type Span struct {
 	Epoch   Epoch
-	First   Position // of the oldest entry; zero if there is none
-	Last    Position // of the newest entry that there ever was
-	Length  int64
-	Trimmed bool // entries have been removed at some time, or that can't be told
+	// First is the position right before the oldest entry, and Last if no entry is kept: whoever got there has missed
+	// nothing yet.
+	First   Position
+	Last    Position // of the newest entry ever made, kept or not
+	Length  int64    // entries that are kept
+	Trimmed bool     // entries have been removed; where Redis can't tell, that there ever were some
 }
 
 // Why a client's messages have a gap.
@@ -71,7 +73,7 @@ func (s Span) Gap(c Cursor) string {
 		return GapEpoch
 	case c.Position.Compare(s.Last) > 0:
 		return GapAhead
-	case c.Position == s.Last, !s.Trimmed, s.Length > 0 && c.Position.Compare(s.First.Prev()) >= 0:
+	case !s.Trimmed, c.Position.Compare(s.First) >= 0:
 		return ""
 	}
 	return GapTrimmed

@@ -94,7 +94,7 @@ func (e *Server) rewindCount(ctx context.Context, start *bayeux.Start, n int) er
 }
 
 // rewindDepth is how many entries of a stream a rewind by count looks at.
-const rewindDepth = 10_000
+const rewindDepth = 1000
 
 // rewindStored is rewindCount for what Redis has.
 func (e *Server) rewindStored(ctx context.Context, start *bayeux.Start, n int) error {
