@@ -92,6 +92,9 @@ func (p Pattern) Wild() bool {
 // Matches reports whether a message on c goes to a subscriber of p.
 func (p Pattern) Matches(c Channel) bool { return covers(p.name, c.name) }
 
+// MatchesName is Matches for a name that is known to be that of a channel.
+func (p Pattern) MatchesName(name string) bool { return covers(p.name, name) }
+
 // covers reports whether every channel that target matches is matched by scope too, segment by segment: "/a/1/**" does
 // not cover "/a/12/x", and "/a/*" does not cover "/a/**".
 func covers(scope, target string) bool {

@@ -3,6 +3,7 @@ package pandapush
 import (
 	"crypto/rand"
 	"hash/fnv"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -23,6 +24,17 @@ func (p Position) Compare(q Position) int {
 		return 0
 	}
 	return 1
+}
+
+// Prev returns the last position before p: what a reader that has everything before the entry at p has reached.
+func (p Position) Prev() Position {
+	switch {
+	case p.Seq > 0:
+		p.Seq--
+	case p.Millis > 0:
+		p.Millis, p.Seq = p.Millis-1, math.MaxUint64
+	}
+	return p
 }
 
 // String returns the position as Redis writes it, "<milliseconds>-<sequence>".

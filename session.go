@@ -10,6 +10,7 @@ type Session struct {
 	Owner    string // node that claimed it last; "" before the first claim
 	Fence    int64
 	Attached bool // the owner has a path
+	Behind   bool // the owner's flushed position does not hold for this session, only Cursors do
 	Created  time.Time
 
 	// Ack says that the client acknowledges what it gets (CometD's extension): messages reach it only as answers to its
@@ -36,4 +37,44 @@ type Answer struct {
 	ID    string           // the raw JSON id of the connect; "" if there is none
 	Batch int64            // the number of the batch, for clients that acknowledge
 	From  map[AppID]Cursor // the session's cursors before it
+}
+
+// Mail is what one node tells another about a session.
+type Mail struct {
+	Kind    string // not empty
+	From    string // node; whoever sends it fills it in
+	Session string
+	Fence   int64
+	Body    []byte
+}
+
+// Span is how far an application's stream reaches at a moment.
+type Span struct {
+	Epoch   Epoch
+	// First is the position right before the oldest entry, and Last if no entry is kept: whoever got there has missed
+	// nothing yet.
+	First   Position
+	Last    Position // of the newest entry ever made, kept or not
+	Length  int64    // entries that are kept
+	Trimmed bool     // entries have been removed; where Redis can't tell, that there ever were some
+}
+
+// Why a client's messages have a gap.
+const (
+	GapTrimmed = "trimmed" // the stream no longer reaches back
+	GapEpoch   = "epoch"   // the stream was lost and is another one now
+	GapAhead   = "ahead"   // the stream was restored to an earlier state
+)
+
+// Gap says why something after c may be missing, or "" if the stream has all of it.
+func (s Span) Gap(c Cursor) string {
+	switch {
+	case c.Epoch != s.Epoch:
+		return GapEpoch
+	case c.Position.Compare(s.Last) > 0:
+		return GapAhead
+	case !s.Trimmed, c.Position.Compare(s.First) >= 0:
+		return ""
+	}
+	return GapTrimmed
 }

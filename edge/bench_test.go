@@ -9,6 +9,7 @@ import (
 	"github.com/lxzan/gws"
 
 	"github.com/pandapush/pandapush"
+	"github.com/pandapush/pandapush/edge/bayeux"
 )
 
 // countingClient counts the messages that it gets.
@@ -62,7 +63,10 @@ func BenchmarkFanOut(b *testing.B) {
 				b.Fatal(err)
 			}
 			data := bytes.Repeat([]byte{'1'}, 128)
-			cursor := n.log.currentLocked("app")
+			cursor, err := n.log.Tail(b.Context(), "app")
+			if err != nil {
+				b.Fatal(err)
+			}
 			batch := make([]pandapush.Message, burst)
 			b.ReportAllocs()
 			for b.Loop() {
@@ -83,24 +87,30 @@ func BenchmarkFanOut(b *testing.B) {
 func BenchmarkQueue(b *testing.B) {
 	for _, sessions := range []int{1, 100, 10_000} {
 		b.Run(fmt.Sprintf("sessions=%d", sessions), func(b *testing.B) {
-			n := startNode(b, func(c *Config) { c.Limits.QueueMessages, c.Limits.QueueBytes = 1<<40, 1<<40 })
-			for range sessions {
-				s := n.newSession()
-				pattern, err := pandapush.ParsePattern("/app/public/*")
-				if err != nil {
-					b.Fatal(err)
-				}
-				if _, err := n.hub.subscribe(b.Context(), s, pattern, pandapush.Grant{App: "app"}); err != nil {
-					b.Fatal(err)
-				}
+			n := startNode(b, func(c *Config) { c.Limits.QueueMessages = 1 << 40 })
+			pattern, err := pandapush.ParsePattern("/app/public/*")
+			if err != nil {
+				b.Fatal(err)
+			}
+			cursor, err := n.log.Tail(b.Context(), "app")
+			if err != nil {
+				b.Fatal(err)
+			}
+			stored := pandapush.Session{
+				Subscriptions: map[string]pandapush.Subscription{pattern.String(): {}},
+				Cursors:       map[pandapush.AppID]pandapush.Cursor{"app": cursor},
+			}
+			all := make([]*session, sessions)
+			for i := range all {
+				all[i] = n.revive(bayeux.NewClientID(), stored)
+				n.start(all[i])
+				all[i].feeds[0].level = true
 			}
 			channel, err := pandapush.ParseChannel("/app/public/a")
 			if err != nil {
 				b.Fatal(err)
 			}
-			cursor := n.log.currentLocked("app")
 			entries := []pandapush.Message{{Channel: channel, Data: []byte(`{"a":1}`)}}
-			all := n.sessions.list()
 			b.ReportAllocs()
 			for b.Loop() {
 				cursor.Position.Seq++

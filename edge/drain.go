@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"math/rand/v2"
+	"sync"
 	"time"
 )
 
@@ -24,16 +25,30 @@ func (e *Server) Drain(ctx context.Context, window time.Duration) {
 	})
 	start := time.Now()
 	list := e.sockets.refuse()
+	var leaving sync.WaitGroup
 	for i, s := range list {
 		if !sleepUntil(ctx, start.Add(window*time.Duration(i)/time.Duration(len(list)))) {
 			break
 		}
-		if sess := s.session.Load(); sess != nil {
-			sess.answerHeld(e.cfg.Now(), s)
-		}
-		s.close(closeGoingAway, endDrain)
+		leaving.Go(func() { e.sendAway(s) })
 	}
+	leaving.Wait()
 	e.sockets.awaitNone(ctx)
+}
+
+// sendAway puts the session of a socket back into its record, answers what it holds and closes it, in this order: the
+// client may come back anywhere as soon as it has the answer.
+func (e *Server) sendAway(s *socket) {
+	if sess := s.session.Load(); sess != nil && sess.pathIs(s) {
+		if old, final, ok := sess.end(); ok {
+			e.unhook(sess, endDrain)
+			e.save(sess.id, final)
+			e.sessions.remove(sess)
+			old.socket = nil // closed below, with the code for going away
+			old.release(s)
+		}
+	}
+	s.close(closeGoingAway, endDrain)
 }
 
 // sleepUntil waits for a moment. It returns false if ctx ends before.

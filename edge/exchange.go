@@ -17,15 +17,15 @@ type exchange struct {
 	ctx    context.Context //nolint:containedctx // of the request, or of the server for a socket; an exchange is a call's local
 	socket *socket         // nil over HTTP
 
-	reply     []byte          // the array of replies, without its closing bracket
-	connect   *pendingConnect // the connect to hold, if there was one
+	reply     []byte            // the array of replies, without its closing bracket
+	connect   *pendingConnect   // the connect to hold, if there was one
+	connects  []*pendingConnect // further ones, which are not held
 	published []pandapush.Cursor
 	apps      []pandapush.AppID // of published, in the same order
 }
 
 // pendingConnect is a connect that was found to be right and has not been answered yet.
 type pendingConnect struct {
-	session *session
 	message bayeux.Message // its own copy
 	hold    time.Duration
 }
@@ -76,67 +76,97 @@ func (x *exchange) answer(verb string, r bayeux.Reply) {
 	x.server.stats.messages.WithLabelValues(verb, result).Inc()
 }
 
-// session returns the session that m names.
-func (x *exchange) session(m *bayeux.Message) (*session, bool) {
-	return x.server.sessions.get(m.ClientID.Text())
-}
-
+// handshake begins a session: a record, and nothing on this node.
 func (x *exchange) handshake(m *bayeux.Message) {
 	r := bayeux.Reply{To: m, Err: bayeux.CheckHandshake(m)}
 	if r.Err == nil {
-		r.ClientID = x.server.newSession().id
-		r.Advice = x.server.retryAdvice()
+		id := bayeux.NewClientID()
+		record := pandapush.Session{Created: x.server.cfg.Now(), Ack: m.AckOffered()}
+		r.Err = x.explain("handshake", x.server.cfg.Records.CreateSession(x.ctx, id, record, x.server.ttl()))
+		if r.Err == nil {
+			r.ClientID, r.Advice = id, x.server.retryAdvice()
+		}
+		if r.Err == nil && record.Ack {
+			r.Ext = []byte(`{"ack":true}`)
+		}
 	}
 	x.answer("handshake", r)
 }
 
-// checkConnect leaves a connect that is right to be held; a second one in the same frame is answered at once.
+// checkConnect leaves a connect that is right to be held; a second one in the same frame waits for nothing. Whether the
+// session exists is seen when it is attached.
 func (x *exchange) checkConnect(m *bayeux.Message) {
-	s, known := x.session(m)
-	if err := bayeux.CheckConnect(m, known); err != nil {
+	if err := bayeux.CheckConnect(m, bayeux.ValidClientID(m.ClientID.Text())); err != nil {
 		x.answer("connect", bayeux.Reply{To: m, Err: err, Advice: beginAnew()})
 		return
 	}
-	c := &pendingConnect{session: s, message: m.Clone(), hold: m.Hold(x.server.cfg.Timeout)}
+	c := &pendingConnect{message: m.Clone(), hold: m.Hold(x.server.cfg.Timeout)}
 	if x.server.isDraining() {
 		c.hold = 0
 	}
 	if x.connect != nil {
-		x.acceptConnect(c)
+		x.connects = append(x.connects, c)
 		return
 	}
 	x.connect = c
 }
 
 // acceptConnect answers a connect.
-func (x *exchange) acceptConnect(c *pendingConnect) {
-	r := bayeux.Reply{To: &c.message, Advice: x.server.retryAdvice()}
-	if c.message.EventSource() {
+func (x *exchange) acceptConnect(m *bayeux.Message, ext []byte) {
+	r := bayeux.Reply{To: m, Advice: x.server.retryAdvice(), Ext: ext}
+	if m.EventSource() {
 		r.Advice = bayeux.EventSourceAdvice(x.server.cfg.Timeout)
 	}
 	x.answer("connect", r)
 }
 
-// refuseConnect answers a connect whose session ended meanwhile.
-func (x *exchange) refuseConnect(c *pendingConnect) {
-	x.answer("connect", bayeux.Reply{To: &c.message, Err: bayeux.CheckConnect(&c.message, false), Advice: beginAnew()})
+// refuseConnect answers a connect that could not be attached.
+func (x *exchange) refuseConnect(m *bayeux.Message, err error) {
+	switch {
+	case errors.Is(err, errUnknownSession):
+		x.answer("connect", bayeux.Reply{To: m, Err: bayeux.CheckConnect(m, false), Advice: beginAnew()})
+	case errors.Is(err, errSuperseded): // two connects of one session: this one is no longer waited for
+		x.answer("connect", bayeux.Reply{To: m, Advice: bayeux.RetryAdvice(supersededPause, x.server.cfg.Timeout)})
+	default:
+		err = x.explain("connect", err)
+		x.answer("connect", bayeux.Reply{To: m, Err: err, Advice: bayeux.RetryAdvice(time.Second+rand.N(time.Second), x.server.cfg.Timeout)})
+	}
 }
 
+// supersededPause keeps two clients that use one session from taking it from each other all the time.
+const supersededPause = 3 * time.Second
+
 func (x *exchange) disconnect(m *bayeux.Message) {
-	s, known := x.session(m)
-	err := bayeux.CheckDisconnect(m, known)
-	x.answer("disconnect", bayeux.Reply{To: m, Err: err})
-	if err != nil {
-		return
-	}
-	if x.connect != nil && x.connect.session == s {
-		x.acceptConnect(x.connect)
+	id := m.ClientID.Text()
+	err := bayeux.CheckDisconnect(m, bayeux.ValidClientID(id))
+	if err == nil && x.connect != nil && x.connect.message.ClientID.Text() == id {
+		x.acceptConnect(&x.connect.message, nil)
 		x.connect = nil
 	}
-	if x.socket != nil { // the reply must be written before the session's end closes the socket
-		x.flush()
+	if err != nil {
+		x.answer("disconnect", bayeux.Reply{To: m, Err: err})
+		return
 	}
-	x.server.endSession(s, endDisconnect)
+	if s, ok := x.server.sessions.get(id); ok && x.socket != nil && s.pathIs(x.socket) {
+		// The socket closes with its session, so the reply goes first.
+		x.answer("disconnect", bayeux.Reply{To: m})
+		x.flush()
+		if err := x.server.endRecord(x.ctx, id, endDisconnect); err != nil {
+			x.logFailure("disconnect", err)
+		}
+		return
+	}
+	if err = x.server.endRecord(x.ctx, id, endDisconnect); errors.Is(err, errUnknownSession) {
+		err = bayeux.CheckDisconnect(m, false)
+	}
+	x.answer("disconnect", bayeux.Reply{To: m, Err: x.explain("disconnect", err)})
+}
+
+// pathIs reports whether a socket is the session's path.
+func (s *session) pathIs(sock *socket) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.socket == sock
 }
 
 // flush writes what has been answered so far to the socket, as a frame of its own.
@@ -191,59 +221,131 @@ func (e *Server) handleFrame(s *socket, frame []byte) {
 // holdOnSocket makes the socket the session's path. A connect that is held is answered later; the other replies, and what
 // waited for the session, leave at once.
 func (x *exchange) holdOnSocket() {
-	e, c, sock := x.server, x.connect, x.socket
-	var held *heldConnect
-	if c.hold > 0 {
-		held = &heldConnect{server: e, session: c.session, socket: sock, message: c.message}
-	}
-	if former := sock.session.Swap(c.session); former != nil && former != c.session {
-		former.leaveSocket(e.cfg.Now(), sock)
-	}
-	old, err := c.session.connect(e.cfg.Now(), c.message.ID, sock, held, nil)
-	switch {
-	case err != nil:
-		x.refuseConnect(c)
-	case held == nil:
-		x.acceptConnect(c)
-	default:
-		held.start(c.hold)
+	e, sock := x.server, x.socket
+	for _, c := range append([]*pendingConnect{x.connect}, x.connects...) {
+		p := path{socket: sock}
+		if c.hold > 0 {
+			p.held = &heldConnect{server: e, socket: sock, message: c.message}
+		}
+		x.flush()
+		s, err := e.attach(x.ctx, &c.message, p)
+		if err != nil {
+			x.refuseConnect(&c.message, err)
+			continue
+		}
+		if before := sock.session.Swap(s); before != nil && before != s {
+			e.leaveSocket(before, sock, endSuperseded)
+		}
+		s.drained(sock) // it may have been blocked and drained before it knew whose it is
+		if p.held == nil {
+			x.acceptConnect(&c.message, s.emptyBatch())
+		} else {
+			p.held.start(s, c.hold)
+		}
+		if sock.isClosed() { // too early for its end to have found the session
+			e.leaveSocket(s, sock, endClosed)
+		}
 	}
 	x.flush()
-	old.release(sock)
+}
+
+// leaveSocket detaches a session whose socket has closed or turned to another session, if that is still its path.
+func (e *Server) leaveSocket(s *session, sock *socket, why reason) {
+	if s.pathIs(sock) {
+		e.detach(s, why)
+	}
 }
 
 // heldConnect is a /meta/connect that came by a socket: while it is unanswered, the client knows that the session lives.
 type heldConnect struct {
 	server  *Server
-	session *session
 	socket  *socket
 	message bayeux.Message
+	session *session    // set when it becomes the session's
 	timer   *time.Timer // answers it when its time has come; guarded by session.mu
 }
 
 // start has the connect answered after hold.
-func (h *heldConnect) start(hold time.Duration) {
-	h.session.mu.Lock()
-	defer h.session.mu.Unlock()
-	if h.session.held == h {
-		h.timer = time.AfterFunc(hold, func() {
-			if h.session.takeHeld(h.server.cfg.Now(), h) {
-				h.answer()
-			}
-		})
+func (h *heldConnect) start(s *session, hold time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held != h {
+		return
+	}
+	h.timer = time.AfterFunc(hold, func() {
+		if s.ack {
+			h.answerBatch()
+		} else if s.takeHeld(h.server.cfg.Now(), h) {
+			h.answer()
+		}
+	})
+	if s.ack && len(s.queue) > 0 {
+		h.server.background(h.answerBatch)
 	}
 }
 
-// stopLocked stops the timer; session.mu is held.
+// stopLocked stops the timer; session.mu is held. h may be nil.
 func (h *heldConnect) stopLocked() {
-	if h.timer != nil {
+	if h != nil && h.timer != nil {
 		h.timer.Stop()
 	}
+}
+
+// takeHeld gives the held connect to whoever answers it, once.
+func (s *session) takeHeld(now time.Time, h *heldConnect) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.held != h {
+		return false
+	}
+	h.stopLocked()
+	s.held, s.seen = nil, now
+	return true
 }
 
 // answer sends the reply. It is for whoever took h out of its session, and sends it even if that has ended.
 func (h *heldConnect) answer() {
 	x := exchange{server: h.server, ctx: h.server.ctx, socket: h.socket}
-	x.acceptConnect(&pendingConnect{session: h.session, message: h.message})
+	x.acceptConnect(&h.message, nil)
 	x.flush()
+}
+
+// answerBatch answers the connect of a client that acknowledges, with all that waits for it (bayeux.md §5.2). The record
+// says how to do it again before it is sent.
+func (h *heldConnect) answerBatch() {
+	e, s := h.server, h.session
+	s.mu.Lock()
+	if s.ended || s.held != h {
+		s.mu.Unlock()
+		return
+	}
+	h.stopLocked()
+	s.held, s.seen = nil, e.cfg.Now()
+	batch, number := s.answerLocked(nil)
+	record := s.recordLocked()
+	s.catchUpLocked()
+	s.mu.Unlock()
+	e.save(s.id, record)
+	x := exchange{server: e, ctx: e.ctx, socket: h.socket}
+	x.acceptConnect(&h.message, bayeux.AppendAck(nil, number))
+	x.deliver(batch)
+	x.flush()
+}
+
+// emptyBatch returns the "ext" of an answer without messages, for a client that acknowledges; nil for others.
+func (s *session) emptyBatch() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.ack {
+		return nil
+	}
+	return bayeux.AppendAck(nil, s.batch)
+}
+
+// deliver adds messages to the reply.
+func (x *exchange) deliver(batch []*delivery) {
+	for _, d := range batch {
+		x.begin()
+		x.reply = append(x.reply, d.wire...)
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -27,42 +28,53 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // testKey signs and is sent in every test.
 var testKey = pandapush.Key{ID: "key", App: "app", Secret: "secret"}
 
-// node is a running Server with its streams in memory.
+// node is a running Server with its streams and records in memory.
 type node struct {
 	*Server
-	log  *memoryLog
+	log  *memoryNode
 	keys *memoryKeys
 	url  string
+	web  *httptest.Server
+
+	cancel  context.CancelFunc
+	running sync.WaitGroup
 }
 
 // startNode starts a node and stops it when the test ends, which must leave nothing running.
 func startNode(t testing.TB, change func(*Config)) *node {
 	t.Helper()
-	n := &node{log: newMemoryLog(t), keys: newMemoryKeys(testKey, pandapush.Key{ID: "key", App: "other", Secret: "secret"})}
-	cfg := Config{Stream: n.log, Keys: n.keys, Log: slog.New(slog.DiscardHandler), Timeout: time.Minute}
+	return startNodeOn(t, newMemory(), "one", change)
+}
+
+// startNodeOn starts a node beside others.
+func startNodeOn(t testing.TB, shared *memory, name string, change func(*Config)) *node {
+	t.Helper()
+	n := &node{log: shared.node(name), keys: newMemoryKeys(t, testKey, pandapush.Key{ID: "key", App: "other", Secret: "secret"})}
+	cfg := Config{Node: name, Stream: n.log, Records: n.log, Keys: n.keys, Log: slog.New(slog.DiscardHandler), Timeout: time.Minute}
 	if change != nil {
 		change(&cfg)
 	}
 	n.Server = New(cfg)
-	n.log.deliver = n.Deliver
+	n.log.edge = n.Server
 	router := echo.New()
 	n.Routes(router)
-	web := httptest.NewServer(router)
-	n.url = web.URL
+	n.web = httptest.NewServer(router)
+	n.url = n.web.URL
 
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
-	running.Go(n.log.run)
-	running.Go(func() {
+	var ctx context.Context
+	ctx, n.cancel = context.WithCancel(context.Background())
+	n.running.Go(n.log.run)
+	n.running.Go(func() {
 		if err := n.Run(ctx); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Cleanup(func() {
-		cancel()
+		n.cancel()
+		n.web.CloseClientConnections()
 		n.log.stop()
-		running.Wait()
-		web.Close()
+		n.running.Wait()
+		n.web.Close()
 		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	})
 	return n
@@ -77,6 +89,7 @@ type message struct {
 	Error        string          `json:"error"`
 	Data         json.RawMessage `json:"data"`
 	Subscription json.RawMessage `json:"subscription"`
+	Ext          json.RawMessage `json:"ext"`
 	Advice       *struct {
 		Reconnect string `json:"reconnect"`
 		Interval  int    `json:"interval"`
@@ -163,11 +176,14 @@ func (n *node) publish(t testing.TB, channel, data string) {
 // wsClient is a WebSocket client whose frames can be waited for.
 type wsClient struct {
 	gws.BuiltinEventHandler
-	t      testing.TB
-	conn   *gws.Conn
-	frames chan []byte
-	closed chan error
-	ponged chan string
+	t       testing.TB
+	conn    *gws.Conn
+	frames  chan []byte
+	closed  chan error
+	ponged  chan string
+	got     []message // deliveries that nobody has asked for yet
+	reading sync.WaitGroup
+	deaf    atomic.Bool // answers no pings
 }
 
 // dial opens a WebSocket to the node.
@@ -182,11 +198,10 @@ func (n *node) dial(t testing.TB) *wsClient {
 		_ = response.Body.Close()
 	}
 	c.conn = conn
-	var reading sync.WaitGroup
-	reading.Go(conn.ReadLoop)
+	c.read()
 	t.Cleanup(func() {
 		_ = conn.NetConn().Close()
-		reading.Wait()
+		c.reading.Wait()
 	})
 	return c
 }
@@ -195,7 +210,13 @@ func (c *wsClient) OnMessage(_ *gws.Conn, m *gws.Message) {
 	c.frames <- bytes.Clone(m.Bytes())
 	_ = m.Close()
 }
-func (c *wsClient) OnClose(_ *gws.Conn, err error)     { c.closed <- err }
+func (c *wsClient) OnClose(_ *gws.Conn, err error) { c.closed <- err }
+func (c *wsClient) OnPing(ws *gws.Conn, payload []byte) {
+	if c.deaf.Load() {
+		return
+	}
+	_ = ws.WritePong(payload) // gws' own handler sends it without the payload
+}
 func (c *wsClient) OnPong(_ *gws.Conn, payload []byte) { c.ponged <- string(payload) }
 
 func (c *wsClient) send(text string) {
@@ -242,16 +263,33 @@ func (c *wsClient) attach(id string) {
 	c.ask(fmt.Sprintf(`{"channel":"/meta/unsubscribe","clientId":%q,"subscription":"/app/public/none"}`, id))
 }
 
-// deliveries collects n deliveries, however they are framed.
+// until returns the next message on a channel that is no delivery, and keeps the deliveries before and beside it.
+func (c *wsClient) until(channel string) (found message) {
+	c.t.Helper()
+	for found.Channel == "" {
+		for _, m := range c.next() {
+			if m.Data != nil {
+				c.got = append(c.got, m)
+			} else if m.Channel == channel {
+				found = m
+			}
+		}
+	}
+	return found
+}
+
+// deliveries returns the next n deliveries, however they are framed.
 func (c *wsClient) deliveries(n int) []message {
 	c.t.Helper()
-	var list []message
-	for len(list) < n {
-		list = append(list, c.next()...)
+	for len(c.got) < n {
+		for _, m := range c.next() {
+			if m.Data != nil {
+				c.got = append(c.got, m)
+			}
+		}
 	}
-	if len(list) > n {
-		c.t.Fatalf("%d messages, want %d: %+v", len(list), n, list)
-	}
+	list := c.got[:n:n]
+	c.got = c.got[n:]
 	return list
 }
 
@@ -310,3 +348,13 @@ func (c *clock) add(d time.Duration) {
 
 // awaitNoSockets waits until the server has seen the end of all sockets.
 func (n *node) awaitNoSockets() { n.sockets.open.Wait() }
+
+// kill takes a node away as SIGKILL does: nothing that it writes arrives, it gets no more mail, and its sockets close.
+func (n *node) kill() {
+	n.log.mu.Lock()
+	n.log.dead = true
+	n.log.mu.Unlock()
+	for _, s := range n.sockets.list() {
+		s.kill(endDead)
+	}
+}

@@ -3,19 +3,13 @@ package edge
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/pandapush/pandapush"
 	"github.com/pandapush/pandapush/edge/bayeux"
 	"github.com/pandapush/pandapush/edge/trie"
 )
-
-// delivery is one message as every socket gets it: encoded once a node, shared by all sessions, never changed.
-type delivery struct {
-	app      pandapush.AppID
-	position pandapush.Position
-	wire     []byte // the Bayeux message, a JSON object
-}
 
 // hub knows which session on this node wants which messages: application → pattern trie → sessions.
 //
@@ -26,26 +20,27 @@ type hub struct {
 	flush  *flusher
 	now    func() time.Time
 	stats  *metrics
+	limits Limits
 
 	mu      sync.RWMutex
 	tenants map[pandapush.AppID]*tenant
 }
 
-// tenant is what the hub keeps for one application.
+// tenant is what the hub keeps for one application: who wants what, and the newest of its stream.
 type tenant struct {
-	app  pandapush.AppID
-	join func(context.Context) error // reads the application's stream from here on; once, also if called by many
+	app    pandapush.AppID
+	join   func(context.Context) error      // has the stream read from here on; once, also if called by many
+	cursor atomic.Pointer[pandapush.Cursor] // what has been handed to all sessions; nil until joined; stored under mu
 
-	mu       sync.Mutex
-	subs     trie.Trie[*session]
-	cursor   pandapush.Cursor // what has been handed to the sessions; epoch and position known once joined
-	waiters  []waiter         // for cursor to get somewhere
-	inFlight int              // subscribes under way: the tenant must stay
-	idle     time.Time        // since when nobody subscribes; zero while somebody does
+	mu      sync.Mutex
+	subs    trie.Trie[*session]
+	window  window
+	waiters []waiter  // for cursor to get somewhere
+	users   int       // feeds and calls that need the tenant to stay
+	idle    time.Time // since when nobody does; zero while somebody does
 
 	// Used by deliver alone, and kept here so that matching allocates nothing.
 	visit   func([]*session)
-	message *pandapush.Message
 	current *delivery
 	woken   []*session
 	queued  int
@@ -57,43 +52,57 @@ type waiter struct {
 	reached  chan struct{}
 }
 
-func newHub(stream Stream, flush *flusher, now func() time.Time, stats *metrics) *hub {
-	return &hub{stream: stream, flush: flush, now: now, stats: stats, tenants: map[pandapush.AppID]*tenant{}}
+func newHub(stream Stream, flush *flusher, now func() time.Time, stats *metrics, limits Limits) *hub {
+	return &hub{stream: stream, flush: flush, now: now, stats: stats, limits: limits, tenants: map[pandapush.AppID]*tenant{}}
 }
 
-// Deliver hands entries of one application, in stream order, to every session that wants them. It never blocks. Calls
-// for one application come one after the other.
+// at returns what has been handed to all sessions.
+func (t *tenant) at() pandapush.Cursor {
+	if c := t.cursor.Load(); c != nil {
+		return *c
+	}
+	return pandapush.Cursor{}
+}
+
+// Deliver hands entries of one application, in stream order, to every session that wants them and is level with the
+// stream; those that are behind find them in the window. It never blocks. Calls for one application come one after the
+// other.
 func (h *hub) Deliver(app pandapush.AppID, entries []pandapush.Message) {
-	h.mu.RLock()
-	t := h.tenants[app]
-	h.mu.RUnlock()
+	t := h.tenant(app)
 	if t == nil || len(entries) == 0 {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for i := range entries {
-		t.message, t.current = &entries[i], nil
-		t.subs.Match(entries[i].Channel.String(), t.visit)
+	if t.cursor.Load() == nil { // faster than Join's answer: what came before is not in the window
+		t.window.reset(entries[0].Cursor.Position)
 	}
-	t.message, t.current = nil, nil
-	t.cursor = entries[len(entries)-1].Cursor
-	t.waiters = release(t.waiters, t.cursor.Position)
+	for i := range entries {
+		t.current = encode(&entries[i])
+		t.window.add(t.current)
+		t.subs.Match(t.current.channel, t.visit)
+	}
+	t.current = nil
+	cursor := entries[len(entries)-1].Cursor
+	t.cursor.Store(&cursor)
+	t.waiters = release(t.waiters, cursor.Position)
 	h.flush.add(t.woken...)
 	h.stats.deliveries.Add(float64(t.queued))
 	clear(t.woken)
 	t.woken, t.queued = t.woken[:0], 0
 }
 
-// visitLocked queues the current message for sessions, encoding it for the first of them.
-func (t *tenant) visitLocked(sessions []*session) {
-	if t.current == nil {
-		m := t.message
-		t.current = &delivery{
-			app: t.app, position: m.Cursor.Position,
-			wire: bayeux.AppendDelivery(make([]byte, 0, len(m.Data)+len(m.Channel.String())+96), m.Channel.String(), m.Data, m.Cursor),
-		}
+// encode makes the form of a message that all sessions share.
+func encode(m *pandapush.Message) *delivery {
+	channel := m.Channel.String()
+	return &delivery{
+		app: m.Channel.App(), channel: channel, position: m.Cursor.Position,
+		wire: bayeux.AppendDelivery(make([]byte, 0, len(m.Data)+len(channel)+96), channel, m.Data, m.Cursor),
 	}
+}
+
+// visitLocked queues the current message for sessions.
+func (t *tenant) visitLocked(sessions []*session) {
 	for _, s := range sessions {
 		queued, wake := s.push(t.current)
 		if queued {
@@ -105,22 +114,28 @@ func (t *tenant) visitLocked(sessions []*session) {
 	}
 }
 
-// Gap tells the hub that an application's stream came back as another one, or shorter: from here on cursor is its end.
-func (h *hub) Gap(app pandapush.AppID, _, to pandapush.Cursor) {
-	h.mu.RLock()
-	t := h.tenants[app]
-	h.mu.RUnlock()
+// Gap tells the hub that an application's stream came back as another one, or as it was before: from here on, cursor is
+// its end. It returns the sessions that want something of it.
+func (h *hub) Gap(app pandapush.AppID, to pandapush.Cursor) []*session {
+	t := h.tenant(app)
 	if t == nil {
-		return
+		return nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.cursor = to
-	// Whoever waits for a position of the lost stream waits in vain.
-	for _, w := range t.waiters {
+	t.cursor.Store(&to)
+	t.window.reset(to.Position)
+	for _, w := range t.waiters { // for a position of the lost stream, in vain
 		close(w.reached)
 	}
 	t.waiters = nil
+	var sessions []*session
+	t.subs.Each(func(s *session) {
+		if s.reposition(t, to) {
+			sessions = append(sessions, s)
+		}
+	})
+	return sessions
 }
 
 func release(waiters []waiter, to pandapush.Position) []waiter {
@@ -136,47 +151,33 @@ func release(waiters []waiter, to pandapush.Position) []waiter {
 	return kept
 }
 
-// subscribe adds s under pattern and reports whether it was not there yet. When it returns, every message that is appended
-// later reaches s (P1). The error wraps pandapush.ErrUnavailable, or is pandapush.ErrTooManySubs or errSessionEnded.
-func (h *hub) subscribe(ctx context.Context, s *session, pattern pandapush.Pattern, grant pandapush.Grant) (isNew bool, err error) {
-	t := h.enter(pattern.App())
-	defer h.exit(t)
-	if err := t.join(ctx); err != nil {
-		return false, err
-	}
+// add lets s have what pattern matches. What comes of it depends on how far the session has got: see session.push.
+func (t *tenant) add(s *session, pattern pandapush.Pattern, stats *metrics) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	isNew, err = s.addSubscription(pattern, grant, t.cursor.Position)
-	if isNew {
-		t.subs.Add(pattern.String(), s)
-		h.stats.subscriptions.Inc()
+	if s.subscribes(pattern) && t.subs.Add(pattern.String(), s) {
+		stats.subscriptions.Inc()
 	}
-	return isNew, err
 }
 
-// unsubscribe takes s off pattern. What is queued already stays queued.
-func (h *hub) unsubscribe(s *session, pattern pandapush.Pattern) {
-	t := h.enter(pattern.App())
-	defer h.exit(t)
+// remove takes s off pattern. What is queued already stays queued.
+func (t *tenant) remove(s *session, pattern pandapush.Pattern, stats *metrics) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	s.removeSubscription(pattern)
 	if t.subs.Remove(pattern.String(), s) {
-		h.stats.subscriptions.Dec()
+		stats.subscriptions.Dec()
 	}
 }
 
 // reach waits until everything of app up to position has been handed to the sessions, or ctx ends. It returns at once
-// for an application that nobody here subscribes to.
+// for an application that is not read here.
 func (h *hub) reach(ctx context.Context, app pandapush.AppID, position pandapush.Position) {
-	h.mu.RLock()
-	t := h.tenants[app]
-	h.mu.RUnlock()
-	if t == nil {
+	t := h.tenant(app)
+	if t == nil || t.cursor.Load() == nil {
 		return
 	}
 	t.mu.Lock()
-	if t.subs.Len() == 0 || position.Compare(t.cursor.Position) <= 0 {
+	if position.Compare(t.at().Position) <= 0 {
 		t.mu.Unlock()
 		return
 	}
@@ -189,19 +190,27 @@ func (h *hub) reach(ctx context.Context, app pandapush.AppID, position pandapush
 	}
 }
 
+func (h *hub) tenant(app pandapush.AppID) *tenant {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.tenants[app]
+}
+
 // enter returns the tenant of app, made if need be, and keeps it until exit.
 func (h *hub) enter(app pandapush.AppID) *tenant {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	t := h.tenants[app]
 	if t == nil {
-		t = &tenant{app: app}
+		t = &tenant{app: app, window: window{maxEntries: h.limits.WindowEntries, maxBytes: h.limits.WindowBytes}}
+		t.window.reset(pandapush.Position{})
 		t.visit = t.visitLocked
 		t.join = h.joinOnce(t)
 		h.tenants[app] = t
 	}
 	t.mu.Lock()
-	t.inFlight++
+	t.users++
+	t.idle = time.Time{}
 	t.mu.Unlock()
 	return t
 }
@@ -209,56 +218,70 @@ func (h *hub) enter(app pandapush.AppID) *tenant {
 func (h *hub) exit(t *tenant) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.inFlight--
-	if t.inFlight > 0 || t.subs.Len() > 0 {
-		t.idle = time.Time{}
-	} else if t.idle.IsZero() {
+	if t.users--; t.users == 0 {
 		t.idle = h.now()
 	}
 }
 
 // joinOnce returns a function that joins t's stream, and remembers success but not failure: when Redis is away, the next
-// subscriber tries again.
+// one who asks tries again.
 func (h *hub) joinOnce(t *tenant) func(context.Context) error {
 	turn := make(chan struct{}, 1) // a mutex that a caller can give up waiting for
-	joined := false
 	return func(ctx context.Context) error {
+		if t.cursor.Load() != nil {
+			return nil
+		}
 		select {
 		case turn <- struct{}{}:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 		defer func() { <-turn }()
-		if joined {
+		if t.cursor.Load() != nil {
 			return nil
 		}
 		cursor, err := h.stream.Join(ctx, t.app)
 		if err != nil {
 			return err
 		}
-		joined = true
 		t.mu.Lock()
 		defer t.mu.Unlock()
-		if cursor.Position.Compare(t.cursor.Position) >= 0 { // else Deliver was faster
-			t.cursor = cursor
+		if t.cursor.Load() == nil { // else Deliver was faster
+			t.window.reset(cursor.Position)
+			t.cursor.Store(&cursor)
 		}
 		return nil
 	}
 }
 
-// sweep stops reading the streams that nobody has subscribed to for a while.
-func (h *hub) sweep(after time.Duration) {
+// sweep drops what is old from the windows, and stops reading the streams that nobody has wanted for a while.
+func (h *hub) sweep(unused, age time.Duration) {
+	now := h.now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for app, t := range h.tenants {
 		t.mu.Lock()
-		over := !t.idle.IsZero() && t.inFlight == 0 && t.subs.Len() == 0 && h.now().Sub(t.idle) >= after
+		t.window.dropBefore(now.Add(-age))
+		over := !t.idle.IsZero() && now.Sub(t.idle) >= unused
 		t.mu.Unlock()
 		if over {
 			delete(h.tenants, app)
 			h.stream.Leave(app)
 		}
 	}
+}
+
+// positions returns how far each stream has been handed out.
+func (h *hub) positions() map[pandapush.AppID]pandapush.Cursor {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	all := make(map[pandapush.AppID]pandapush.Cursor, len(h.tenants))
+	for app, t := range h.tenants {
+		if c := t.cursor.Load(); c != nil {
+			all[app] = *c
+		}
+	}
+	return all
 }
 
 // apps returns how many streams this node reads.

@@ -18,11 +18,22 @@ import (
 // poll is a /meta/connect that came by HTTP and is being held.
 type poll struct {
 	ready chan struct{} // gets a token when there is something to answer with
+	level chan struct{} // gets a token when all that the session missed has been looked at
 	over  chan struct{} // closed when the session has another path, or has ended
 	end   sync.Once
 }
 
-func newPoll() *poll { return &poll{ready: make(chan struct{}, 1), over: make(chan struct{})} }
+func newPoll() *poll {
+	return &poll{ready: make(chan struct{}, 1), level: make(chan struct{}, 1), over: make(chan struct{})}
+}
+
+// settled says that nothing of the past is left to be read. Never blocks.
+func (p *poll) settled() {
+	select {
+	case p.level <- struct{}{}:
+	default:
+	}
+}
 
 // wake lets the poll be answered. Never blocks.
 func (p *poll) wake() {
@@ -67,6 +78,9 @@ func (e *Server) servePost(w http.ResponseWriter, r *http.Request) {
 	if x.connect != nil {
 		x.hold(len(messages) == 1)
 	}
+	for _, c := range x.connects {
+		x.refuseConnect(&c.message, errSuperseded)
+	}
 	if r.Context().Err() != nil {
 		return // the client has gone; what it was owed is kept by its session
 	}
@@ -90,29 +104,53 @@ func (e *Server) servePost(w http.ResponseWriter, r *http.Request) {
 func (x *exchange) hold(alone bool) {
 	e, c := x.server, x.connect
 	p := newPoll()
-	old, err := c.session.connect(e.cfg.Now(), c.message.ID, nil, nil, p)
+	s, err := e.attach(x.ctx, &c.message, path{poll: p})
 	if err != nil {
-		x.refuseConnect(c)
+		x.refuseConnect(&c.message, err)
 		return
 	}
-	old.release(nil)
+	e.stats.polls.Inc()
 	if alone && c.hold > 0 {
-		e.stats.polls.Inc()
 		err = e.waitPoll(x.ctx, p, c.hold)
-		e.stats.polls.Dec()
 	} else {
-		x.awaitPublished()
+		err = x.settle(p)
 	}
-	if err != nil {
-		c.session.leavePoll(e.cfg.Now(), p)
+	e.stats.polls.Dec()
+	if err != nil { // the client has gone
+		e.detach(s, endClosed)
 		return
 	}
-	batch := c.session.answerPoll(e.cfg.Now(), p, c.message.ID)
-	x.acceptConnect(c)
-	for _, d := range batch {
-		x.begin()
-		x.reply = append(x.reply, d.wire...)
+	batch, number, record, ok := s.endPoll(p, c.message.ID)
+	if !ok {
+		x.refuseConnect(&c.message, errSuperseded)
+		return
 	}
+	e.unhook(s, endAnswered)
+	e.save(s.id, record) // before the answer, so that wherever the client comes next knows of it
+	e.sessions.remove(s)
+	var ext []byte
+	if record.Ack {
+		ext = bayeux.AppendAck(nil, number)
+	}
+	x.acceptConnect(&c.message, ext)
+	x.deliver(batch)
+}
+
+// settle waits, but not for long, until p has what its session missed, and what this exchange published: a client that
+// subscribes, publishes and connects in one request gets its own messages with the answer.
+func (x *exchange) settle(p *poll) error {
+	ctx, cancel := context.WithTimeout(x.ctx, time.Second)
+	defer cancel()
+	for i, cursor := range x.published {
+		x.server.hub.reach(ctx, x.apps[i], cursor.Position)
+	}
+	select {
+	case <-p.ready:
+	case <-p.level:
+	case <-p.over:
+	case <-ctx.Done(): // Redis is slow, or away: what comes later is not lost
+	}
+	return x.ctx.Err()
 }
 
 // waitPoll waits until p can be answered. The error is that of ctx: the client has gone.

@@ -15,6 +15,7 @@ const (
 	endClosed     reason = "closed"     // the client closed the socket, or the network did
 	endProtocol   reason = "protocol"   // the client broke the WebSocket protocol
 	endDrain      reason = "drain"      // this node is going down
+	endAnswered   reason = "answered"   // a poll was answered; the next one attaches again
 )
 
 // metrics are the series of this package.
@@ -26,7 +27,11 @@ type metrics struct {
 	messages      *prometheus.CounterVec // by verb and result
 	deliveries    prometheus.Counter
 	frames        prometheus.Counter
-	ended         *prometheus.CounterVec // sessions, by reason
+	detached      *prometheus.CounterVec // sessions, by reason
+	resumes       *prometheus.CounterVec // by where the messages came from
+	takeovers     prometheus.Counter
+	slow          prometheus.Counter
+	repeated      prometheus.Counter
 	closed        *prometheus.CounterVec // sockets, by reason
 	revoked       prometheus.Counter
 }
@@ -46,12 +51,16 @@ func newMetrics(r prometheus.Registerer, apps func() int) *metrics {
 		messages:      prometheus.NewCounterVec(counter("messages_total", "Bayeux messages received, by verb and result."), []string{"verb", "result"}),
 		deliveries:    prometheus.NewCounter(counter("deliveries_total", "Messages queued for a session, once for each session.")),
 		frames:        prometheus.NewCounter(counter("frames_total", "WebSocket frames written with deliveries.")),
-		ended:         prometheus.NewCounterVec(counter("sessions_ended_total", "Sessions ended, by reason."), []string{"reason"}),
+		detached:      prometheus.NewCounterVec(counter("sessions_detached_total", "Sessions that lost their path on this node, by reason."), []string{"reason"}),
+		resumes:       prometheus.NewCounterVec(counter("resumes_total", "Sessions and subscriptions brought up to the stream: from the window, from redis, or with a gap."), []string{"from"}),
+		takeovers:     prometheus.NewCounter(counter("takeovers_total", "Sessions taken over from another node that had them attached.")),
+		slow:          prometheus.NewCounter(counter("slow_total", "Times that a session's queue was full, so that it had to read the stream itself.")),
+		repeated:      prometheus.NewCounter(counter("repeated_publishes_total", "Publishes that were sent again and not stored again.")),
 		closed:        prometheus.NewCounterVec(counter("sockets_closed_total", "WebSockets closed, by reason."), []string{"reason"}),
 		revoked:       prometheus.NewCounter(counter("subscriptions_revoked_total", "Subscriptions ended because their key or application is gone.")),
 	}
 	if r != nil {
-		r.MustRegister(m.sessions, m.sockets, m.polls, m.subscriptions, m.messages, m.deliveries, m.frames, m.ended, m.closed, m.revoked,
+		r.MustRegister(m.sessions, m.sockets, m.polls, m.subscriptions, m.messages, m.deliveries, m.frames, m.detached, m.resumes, m.takeovers, m.slow, m.repeated, m.closed, m.revoked,
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 				Namespace: "pandapush", Subsystem: "edge", Name: "applications", Help: "Applications that somebody on this node subscribes to.",
 			}, func() float64 { return float64(apps()) }))

@@ -35,6 +35,8 @@ type netConn struct {
 	err     error
 
 	mu       sync.Mutex
+	corked   bool   // Write only keeps
+	cork     []byte // kept while corked
 	rest     []byte // accepted by Write, not yet by the kernel
 	draining bool   // the goroutine that writes rest is running
 	closing  bool   // close when rest is written
@@ -64,6 +66,31 @@ func newNetConn(conn net.Conn, timeout time.Duration, maxRest int, drained func(
 func (c *netConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.corked {
+		c.cork = append(c.cork, p...)
+		return len(p), nil
+	}
+	return c.writeLocked(p)
+}
+
+// Cork keeps what is written until Uncork, which writes it at once.
+func (c *netConn) Cork() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.corked = true
+}
+
+// Uncork writes what was kept.
+func (c *netConn) Uncork() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	kept := c.cork
+	c.corked, c.cork = false, nil
+	_, err := c.writeLocked(kept)
+	return err
+}
+
+func (c *netConn) writeLocked(p []byte) (int, error) {
 	if c.failed != nil {
 		return 0, c.failed
 	}

@@ -43,7 +43,10 @@ func (e *Server) stillAllowed(grant pandapush.Grant) error {
 // revoke ends one subscription, and tells the client with an unsubscribe reply that it did not ask for. Faye's clients
 // pass over it; ours and CometD's hand it to whoever listens for it.
 func (e *Server) revoke(s *session, pattern pandapush.Pattern, why error) {
-	e.hub.unsubscribe(s, pattern)
+	e.exclude(s, pattern)
 	e.stats.revoked.Inc()
-	s.tell(&delivery{wire: bayeux.AppendRevocation(nil, s.id, pattern.String(), why)})
+	s.tell(bayeux.AppendRevocation(nil, s.id, pattern.String(), why))
+	if _, _, err := e.cfg.Records.ChangeSubscriptions(e.ctx, s.id, nil, []string{pattern.String()}, e.cfg.Limits.Subscriptions); err != nil {
+		e.cfg.Log.Debug("revoked subscription not removed from its record", "err", err) // it is looked at again when it is read
+	}
 }

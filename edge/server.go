@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -13,17 +14,51 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pandapush/pandapush"
+	"github.com/pandapush/pandapush/edge/bayeux"
 )
 
-// Stream is the applications' streams, as the edge needs them. All methods are safe for concurrent use.
+// Stream is the applications' streams, as the edge needs them. All methods are safe for concurrent use. Errors wrap
+// pandapush.ErrUnavailable when Redis can't be reached.
 type Stream interface {
-	// Append stores a message and returns its cursor once it is stored. The error wraps pandapush.ErrUnavailable when
-	// that can't be told.
+	// Append stores a message and returns its cursor once it is stored.
 	Append(ctx context.Context, m pandapush.Message) (pandapush.Cursor, error)
+	// AppendOnce is Append, unless a message was appended under the same key within window: then it returns that one's
+	// cursor, and true.
+	AppendOnce(ctx context.Context, m pandapush.Message, key string, window time.Duration) (pandapush.Cursor, bool, error)
 	// Join has the stream of app read: every entry after the returned cursor is handed to Server.Deliver.
 	Join(ctx context.Context, app pandapush.AppID) (pandapush.Cursor, error)
-	// Leave ends that.
+	// Leave ends that. It does not block.
 	Leave(app pandapush.AppID)
+	// Tail returns the end of the stream, as it is now.
+	Tail(ctx context.Context, app pandapush.AppID) (pandapush.Cursor, error)
+	// Range returns up to count entries after one position and up to another, oldest first.
+	Range(ctx context.Context, app pandapush.AppID, after, upTo pandapush.Position, count int) ([]pandapush.Message, error)
+	// Rewind returns the cursor before the newest count entries, or if count is 0 before those of the last age.
+	Rewind(ctx context.Context, app pandapush.AppID, count int64, age time.Duration) (pandapush.Cursor, error)
+	// Span returns how far the stream reaches.
+	Span(ctx context.Context, app pandapush.AppID) (pandapush.Span, error)
+}
+
+// Records keeps sessions where every node finds them. All methods are safe for concurrent use. Errors wrap
+// pandapush.ErrUnavailable when Redis can't be reached, pandapush.ErrNotFound for a session that is not there, and
+// pandapush.ErrNotOwner for one that another node has claimed.
+type Records interface {
+	CreateSession(ctx context.Context, id string, s pandapush.Session, ttl time.Duration) error
+	// ClaimSession makes this node the owner. former is the node that had the session attached, if that is another one.
+	ClaimSession(ctx context.Context, id string, ttl time.Duration) (s pandapush.Session, former string, err error)
+	// SaveSession writes what an owner knows: cursors, the last answer, how far subscriptions lag, and whether it is
+	// attached.
+	SaveSession(ctx context.Context, id string, s pandapush.Session, ttl time.Duration) error
+	// ChangeSubscriptions adds and removes patterns; it is all or nothing, and pandapush.ErrTooManySubs beyond limit.
+	ChangeSubscriptions(ctx context.Context, id string, add map[string]pandapush.Subscription, remove []string, limit int) (owner string, attached bool, err error)
+	EndSession(ctx context.Context, id string) (owner string, attached bool, err error)
+	// TouchSessions keeps records alive, and returns the ids of those that are gone.
+	TouchSessions(ctx context.Context, ids []string, ttl time.Duration) (gone []string, err error)
+	// SavePositions writes down how far this node has handed out each stream; Position reads what a node wrote.
+	SavePositions(ctx context.Context, positions map[pandapush.AppID]pandapush.Cursor) error
+	Position(ctx context.Context, node string, apps []pandapush.AppID) (map[pandapush.AppID]pandapush.Cursor, error)
+	// Send has a node's Server.Mail called.
+	Send(ctx context.Context, node string, m pandapush.Mail) error
 }
 
 // Keys is what the edge asks about credentials. It must not block.
@@ -33,9 +68,11 @@ type Keys interface {
 	Used(app pandapush.AppID, key pandapush.KeyID)
 }
 
-// Config is what a Server is made of. Stream, Keys and Log are required.
+// Config is what a Server is made of. Node, Stream, Records, Keys and Log are required.
 type Config struct {
+	Node    string // this node's name, unlike any other's
 	Stream  Stream
+	Records Records
 	Keys    Keys
 	Log     *slog.Logger
 	Metrics prometheus.Registerer // nil for none
@@ -57,8 +94,10 @@ type Limits struct {
 	Messages      int // in one frame or body; default 1,000
 	DataBytes     int // of one published message; default 128 KiB
 	Subscriptions int // of one session; default 1,000
-	QueueMessages int // waiting for one session; default 10,000
-	QueueBytes    int // waiting for one session; default 1 MiB
+	QueueMessages int // waiting for one session, before it has to read them itself; default 1,024
+	QueueBytes    int // the same; default 256 KiB
+	WindowEntries int // kept in memory of one application's stream; default 10,000
+	WindowBytes   int // the same; default 8 MiB
 }
 
 func (c *Config) setDefaults() {
@@ -79,8 +118,10 @@ func (c *Config) setDefaults() {
 		{&l.Messages, 1000},
 		{&l.DataBytes, 128 << 10},
 		{&l.Subscriptions, 1000},
-		{&l.QueueMessages, 10_000},
-		{&l.QueueBytes, 1 << 20},
+		{&l.QueueMessages, 1024},
+		{&l.QueueBytes, 256 << 10},
+		{&l.WindowEntries, 10_000},
+		{&l.WindowBytes, 8 << 20},
 	} {
 		if *d.field <= 0 {
 			*d.field = d.value
@@ -100,6 +141,9 @@ type Server struct {
 	hub      *hub
 	sessions sessions
 	sockets  sockets
+	handoffs handoffs
+	nodes    nodes
+	readers  chan struct{} // a place for each session that may read from Redis at a time
 
 	ctx      context.Context // of the requests that come over sockets; ends when Run has returned
 	cancel   context.CancelFunc
@@ -112,9 +156,9 @@ type Server struct {
 // New returns a Server that does nothing until Run.
 func New(cfg Config) *Server {
 	cfg.setDefaults()
-	e := &Server{cfg: cfg, flush: newFlusher(), draining: make(chan struct{})}
+	e := &Server{cfg: cfg, flush: newFlusher(), draining: make(chan struct{}), readers: make(chan struct{}, maxReaders)}
 	e.stats = newMetrics(cfg.Metrics, func() int { return e.hub.apps() })
-	e.hub = newHub(cfg.Stream, e.flush, cfg.Now, e.stats)
+	e.hub = newHub(cfg.Stream, e.flush, cfg.Now, e.stats, cfg.Limits)
 	e.sockets.stats = e.stats
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.upgrader = gws.NewUpgrader(events{}, &gws.ServerOption{
@@ -143,8 +187,26 @@ func (e *Server) Deliver(app pandapush.AppID, entries []pandapush.Message) {
 	e.hub.Deliver(app, entries)
 }
 
-// Gap says that entries of app between from and to may be lost.
-func (e *Server) Gap(app pandapush.AppID, from, to pandapush.Cursor) { e.hub.Gap(app, from, to) }
+// Gap takes the news that the stream of app is not the one it was: what was between from and to may be lost. Who is
+// subscribed is told. It does not block.
+func (e *Server) Gap(app pandapush.AppID, from, to pandapush.Cursor) {
+	reason := pandapush.GapEpoch
+	if from.Epoch == to.Epoch {
+		reason = pandapush.GapAhead
+	}
+	for _, s := range e.hub.Gap(app, to) {
+		e.stats.resumes.WithLabelValues("gap").Inc()
+		s.tell(bayeux.AppendGap(nil, s.id, app, from, to, reason))
+	}
+}
+
+// maxReaders is how many sessions may read from Redis at a time.
+const maxReaders = 32
+
+var (
+	errUnknownSession = errors.New("unknown session")
+	errSuperseded     = errors.New("superseded by another connect")
+)
 
 // sweepInterval is how often Run looks for sessions and sockets that have gone quiet.
 const sweepInterval = time.Second
@@ -154,16 +216,17 @@ func (e *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return e.flush.run(ctx) })
 	g.Go(func() error { return e.sweep(ctx, sweepInterval) })
+	g.Go(func() error { return e.writePositions(ctx) })
 	err := g.Wait()
 
 	for _, s := range e.sockets.refuse() {
 		s.kill(endDrain)
 	}
+	e.sockets.open.Wait()
 	for _, s := range e.sessions.list() {
-		e.endSession(s, endDrain)
+		e.detach(s, endDrain)
 	}
 	e.cancel()
-	e.sockets.open.Wait()
 	e.tasks.Wait()
 	return err
 }

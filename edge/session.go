@@ -1,118 +1,141 @@
 package edge
 
 import (
-	"bytes"
-	"errors"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/pandapush/pandapush"
 )
 
-// errSessionEnded is returned for a session that ended while a request for it was under way.
-var errSessionEnded = errors.New("session ended")
-
-// session is one Bayeux client, named by its client id. It holds what the client subscribes to and what the client has
-// not got yet; it has no goroutine of its own. Its messages leave by a path: a socket, or a poll that is being held, or
-// none for the moment, and then they wait.
+// session is one Bayeux client that is attached to this node: it has a path, which is a socket or a poll that is being
+// held. It is made from its record when a connect claims that, and goes back into it when the path is lost; in between
+// the record may be behind. It has no goroutine of its own.
 //
-// The path belongs to the newest /meta/connect. Whoever had it before is released and can do no harm by ending late:
-// what is done for a path names it, and is left undone when the session has another by now.
+// For each application a session is either level with the stream, and then messages are pushed to it as they come, or
+// behind, and then it reads them itself, first from the window and before that from Redis, as fast as its client takes
+// them (see catchup.go). So what waits for it is bounded, and whoever comes back, was slow, or subscribes to the past is
+// served by the same few lines.
 type session struct {
 	// Set before the session is registered, then never changed.
 	id     string
-	limits Limits
-	flush  *flusher
-	slow   func(*session) // ends a session whose queue is full; must not block
+	server *Server
 
 	mu        sync.Mutex
 	ended     bool
-	subs      map[string]subscription // by the pattern's text
-	positions []appPosition           // what has been queued so far, for each application
-	queue     []*delivery             // not yet written, oldest first
-	queued    int                     // bytes in queue
-	spare     []*delivery             // an empty slice to queue into next
-	scheduled bool                    // on the flusher's list, or being written to by one of its workers
-	socket    *socket                 // the path, if it is a socket
-	poll      *poll                   // the path, if it is a poll
-	held      *heldConnect            // the connect that a socket's client waits for, if any
-	sent      []*delivery             // what the last answered poll carried, until the client shows that it got it
-	sentTo    []byte                  // the id of that poll's connect
-	seen      time.Time               // when the client last connected, or when its last connect was answered
+	final     *pandapush.Session // the record as it is to be, once ended
+	fence     int64
+	ack       bool
+	created   time.Time
+	subs      map[string]*subscription // by the pattern's text
+	feeds     []*feed
+	queue     []*delivery // not yet written, oldest first
+	queued    int         // bytes in queue
+	spare     []*delivery // an empty slice to queue into next
+	scheduled bool        // on the flusher's list, or being written to by one of its workers
+	catching  bool        // a goroutine is reading for it
+	socket    *socket     // the path, if it is a socket
+	poll      *poll       // the path, if it is a poll
+	held      *heldConnect
+	answer    pandapush.Answer // the last connect that was answered with messages
+	batch     int64            // the number of the last batch, for a client that acknowledges
+	pinged    bool             // a ping is under way that will prove what was written before it
+	proofSent time.Time        // when that or the one before it was sent
+	exception bool             // the record says that this node's position does not hold for the session
+	seen      time.Time        // when the client last connected, or when its last connect was answered
 }
 
 // subscription is one pattern with what allowed it.
 type subscription struct {
 	pattern pandapush.Pattern
 	grant   pandapush.Grant
+	lagging bool               // it begins before the session's position and is being brought up to it, by feed.low
+	start   pandapush.Position // what is not after it is not for this subscription
 }
 
-// appPosition is how far a session has got in one application's stream.
-type appPosition struct {
-	app      pandapush.AppID
-	position pandapush.Position
+// feed is how far a session has got in one application's stream. Its fields are guarded by the session's lock.
+type feed struct {
+	app     pandapush.AppID
+	tenant  *tenant
+	epoch   pandapush.Epoch
+	checked bool // the stream has been seen to reach back to low
+
+	level    bool               // messages are pushed; else they are read from low on
+	start    pandapush.Position // the latest of the subscriptions' starts
+	position pandapush.Position // all that the session wants up to here has been queued
+	low      pandapush.Position // the same for those of its subscriptions that lag; else equal to position
+	taken    pandapush.Position // of the newest message given to a writer
+
+	// What the client is known to have got, when its path is a socket: a pong proves all that was written before its ping.
+	safe, mark pandapush.Position
+	clean      bool               // nothing is unproven
+	before     pandapush.Position // where position is to go back to if the path breaks while or after a subscription lagged
 }
 
 // spareQueue is the capacity up to which a session keeps an emptied queue, in messages.
 const spareQueue = 16
 
-// push queues d, unless the session has it already through another of its patterns. It reports whether it queued d, and
-// whether the caller must put the session on the flusher's list. A session that falls too far behind is ended, rather
-// than left with a hole that nobody told it of. Never blocks.
+// push queues d, if the session is level and does not have it yet through another of its patterns. It reports whether it
+// queued d, and whether the caller must put the session on the flusher's list. When the queue is full the session falls
+// behind: the queue is dropped, and read again when there is room. Never blocks.
 func (s *session) push(d *delivery) (queued, schedule bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended || !s.advanceLocked(d.app, d.position) {
+	f := s.feedLocked(d.app)
+	if s.ended || f == nil || !f.level || d.position.Compare(f.position) <= 0 {
 		return false, false
 	}
-	if len(s.queue) >= s.limits.QueueMessages || s.queued+len(d.wire) > s.limits.QueueBytes {
-		s.slow(s)
+	if d.position.Compare(f.start) <= 0 && !s.wantsLocked(f, d) {
 		return false, false
 	}
-	s.queue = append(s.queue, d)
-	s.queued += len(d.wire)
-	if s.poll != nil {
-		s.poll.wake()
+	if len(s.queue) >= s.server.cfg.Limits.QueueMessages || s.queued+len(d.wire) > s.server.cfg.Limits.QueueBytes && len(s.queue) > 0 {
+		s.fallBehindLocked()
+		return false, s.scheduleLocked()
 	}
+	f.position, f.low = d.position, d.position
+	s.queueLocked(d)
 	return true, s.scheduleLocked()
 }
 
-// tell queues a message of the server's own, which has no place in a stream.
-func (s *session) tell(d *delivery) {
-	s.mu.Lock()
-	if s.ended {
-		s.mu.Unlock()
-		return
-	}
+func (s *session) queueLocked(d *delivery) {
 	s.queue = append(s.queue, d)
 	s.queued += len(d.wire)
 	if s.poll != nil {
 		s.poll.wake()
 	}
-	schedule := s.scheduleLocked()
-	s.mu.Unlock()
-	if schedule {
-		s.flush.add(s)
-	}
 }
 
-// advanceLocked moves the session's position in app's stream forward to position, and reports whether it was before it.
-func (s *session) advanceLocked(app pandapush.AppID, position pandapush.Position) bool {
-	for i := range s.positions {
-		if p := &s.positions[i]; p.app == app {
-			if position.Compare(p.position) <= 0 {
-				return false
-			}
-			p.position = position
-			return true
+// fallBehindLocked drops the queue. Each feed that had something in it goes on from there.
+func (s *session) fallBehindLocked() {
+	for _, d := range s.queue {
+		if f := s.feedLocked(d.app); f != nil && f.level {
+			f.level = false
+			f.position = d.position.Prev()
+			f.low = f.position
 		}
 	}
-	return false
+	s.queue, s.queued = nil, 0
+	s.server.stats.slow.Inc()
+	s.catchUpLocked()
 }
 
-// scheduleLocked reports whether the caller must put the session on the flusher's list.
+func (s *session) feedLocked(app pandapush.AppID) *feed {
+	for _, f := range s.feeds {
+		if f.app == app {
+			return f
+		}
+	}
+	return nil
+}
+
+// scheduleLocked reports whether the caller must put the session on the flusher's list. A client that acknowledges gets
+// its messages with the answer to its connect alone.
 func (s *session) scheduleLocked() bool {
 	if s.socket == nil || s.scheduled || len(s.queue) == 0 {
+		return false
+	}
+	if s.ack && s.held == nil {
 		return false
 	}
 	s.scheduled = true
@@ -124,37 +147,80 @@ func (s *session) flushSocket() {
 	for {
 		s.mu.Lock()
 		sock := s.socket
-		if sock == nil || len(s.queue) == 0 || sock.blocked() { // a blocked socket is scheduled when it drains
+		if sock == nil || len(s.queue) == 0 || s.ack || sock.blocked() { // a blocked socket is scheduled when it drains
 			s.scheduled = false
+			answer := sock != nil && s.ack && s.held != nil && len(s.queue) > 0
+			held := s.held
 			s.mu.Unlock()
+			if answer {
+				s.server.background(held.answerBatch)
+			}
 			return
 		}
-		batch := s.queue
-		s.queue, s.queued, s.spare = s.spare, 0, nil
+		batch := s.takeLocked()
+		prove := s.proveLocked()
 		s.mu.Unlock()
 
-		err := sock.deliver(batch)
+		err := sock.deliver(batch, prove)
 
 		s.mu.Lock()
-		if err != nil { // the socket is gone, and none of it was written: it waits for the next path
-			s.requeueLocked(batch)
-			if s.socket == sock {
-				s.socket = nil
-			}
-		} else if cap(batch) <= spareQueue {
+		if err == nil && cap(batch) <= spareQueue {
 			clear(batch)
 			s.spare = batch[:0]
+		}
+		// When it failed, the socket's end is on its way to detach, which goes back to what is proven.
+		if len(s.queue) == 0 {
+			s.catchUpLocked()
 		}
 		s.mu.Unlock()
 	}
 }
 
-// requeueLocked puts batch back in front of the queue.
-func (s *session) requeueLocked(batch []*delivery) {
-	s.queue = append(batch[:len(batch):len(batch)], s.queue...)
-	s.queued = 0
-	for _, d := range s.queue {
-		s.queued += len(d.wire)
+// takeLocked empties the queue for a writer.
+func (s *session) takeLocked() []*delivery {
+	batch := s.queue
+	s.queue, s.queued, s.spare = s.spare, 0, nil
+	for _, d := range batch {
+		if f := s.feedLocked(d.app); f != nil {
+			if f.clean {
+				f.safe, f.clean = d.position.Prev(), false
+			}
+			f.taken = d.position
+		}
+	}
+	return batch
+}
+
+// proofInterval is how often a socket that gets messages is pinged to find out whether they arrive. It is how much is
+// repeated to a client whose connection breaks without a word.
+const proofInterval = time.Second
+
+// proveLocked reports whether the next write should end with a ping, and notes what its pong will prove.
+func (s *session) proveLocked() bool {
+	now := s.server.cfg.Now()
+	if s.pinged || now.Sub(s.proofSent) < proofInterval {
+		return false
+	}
+	s.pinged, s.proofSent = true, now
+	for _, f := range s.feeds {
+		f.mark = f.taken
+	}
+	return true
+}
+
+// proven notes a pong: what was written before its ping has arrived.
+func (s *session) proven(sock *socket) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.socket != sock || !s.pinged {
+		return
+	}
+	s.pinged = false
+	for _, f := range s.feeds {
+		f.safe = f.mark
+		if f.clean = f.mark == f.taken; f.clean && f.low == f.position {
+			f.before = pandapush.Position{}
+		}
 	}
 }
 
@@ -162,170 +228,70 @@ func (s *session) requeueLocked(batch []*delivery) {
 func (s *session) drained(sock *socket) {
 	s.mu.Lock()
 	schedule := s.socket == sock && s.scheduleLocked()
-	s.mu.Unlock()
-	if schedule {
-		s.flush.add(s)
-	}
-}
-
-// former is what had the path before, for the caller of connect to release.
-type former struct {
-	socket *socket
-	poll   *poll
-	held   *heldConnect
-}
-
-// release answers what the former path still owes, and closes its socket unless it is keep. Never call it with a lock
-// held.
-func (f former) release(keep *socket) {
-	if f.poll != nil {
-		f.poll.release()
-	}
-	if f.held != nil {
-		f.held.answer()
-	}
-	if f.socket != nil && f.socket != keep {
-		f.socket.close(closeNormal, endSuperseded)
-	}
-}
-
-// connect makes a socket (with the connect that it holds, or nil) or a poll the session's path. id is the raw JSON id of
-// the connect: when it is that of the last one answered, the client did not get the answer, and its messages are queued
-// again.
-func (s *session) connect(now time.Time, id []byte, sock *socket, held *heldConnect, p *poll) (former, error) {
-	s.mu.Lock()
-	if s.ended {
-		s.mu.Unlock()
-		return former{}, errSessionEnded
-	}
-	s.seen = now
-	if len(s.sent) > 0 && len(id) > 0 && bytes.Equal(id, s.sentTo) {
-		s.requeueLocked(s.sent)
-	}
-	s.sent, s.sentTo = nil, nil
-	if s.held != nil {
-		s.held.stopLocked()
-	}
-	old := former{s.socket, s.poll, s.held}
-	s.socket, s.poll, s.held = sock, p, held
-	if p != nil && len(s.queue) > 0 {
-		p.wake()
-	}
-	schedule := s.scheduleLocked()
-	s.mu.Unlock()
-	if schedule {
-		s.flush.add(s)
-	}
-	return old, nil
-}
-
-// answerPoll ends p and returns the messages to answer it with. They are kept until the client's next connect shows that
-// it got them.
-func (s *session) answerPoll(now time.Time, p *poll, id []byte) []*delivery {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.poll != p {
-		return nil
-	}
-	s.poll, s.seen = nil, now
-	batch := s.queue
-	s.queue, s.queued = nil, 0
-	s.sent, s.sentTo = batch, bytes.Clone(id)
-	return batch
-}
-
-// leavePoll ends p without an answer: its client has gone. What is queued waits for the next path.
-func (s *session) leavePoll(now time.Time, p *poll) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.poll == p {
-		s.poll, s.seen = nil, now
-	}
-}
-
-// leaveSocket takes the path away from a socket that has closed or turned to another session, and stops the connect that
-// it held.
-func (s *session) leaveSocket(now time.Time, sock *socket) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	if s.socket == sock {
-		s.socket, s.seen = nil, now
+		s.catchUpLocked()
 	}
-	if s.held != nil && s.held.socket == sock {
-		s.held.stopLocked()
-		s.held = nil
-	}
-}
-
-// takeHeld gives the held connect to whoever answers it, once.
-func (s *session) takeHeld(now time.Time, h *heldConnect) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.held != h {
-		return false
-	}
-	s.held, s.seen = nil, now
-	return true
-}
-
-// answerHeld answers the connect that sock holds, if it does.
-func (s *session) answerHeld(now time.Time, sock *socket) {
-	s.mu.Lock()
-	h := s.held
-	if h == nil || h.socket != sock {
-		s.mu.Unlock()
-		return
-	}
-	h.stopLocked()
-	s.held, s.seen = nil, now
 	s.mu.Unlock()
-	h.answer()
+	if schedule {
+		s.server.flush.add(s)
+	}
 }
 
-// addSubscription notes that the session subscribes to pattern, and reports whether that is new. A subscription to an
-// application that the session had none of begins after position.
-func (s *session) addSubscription(pattern pandapush.Pattern, grant pandapush.Grant, position pandapush.Position) (bool, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended {
-		return false, errSessionEnded
+// wantsLocked reports whether the session is to get d and does not have it yet: one of its patterns matches, and none
+// through which it has been served already.
+func (s *session) wantsLocked(f *feed, d *delivery) bool {
+	wanted := false
+	for pattern := range candidates(d.channel) {
+		sub := s.subs[pattern]
+		if sub == nil || d.position.Compare(sub.start) <= 0 {
+			continue
+		}
+		if !sub.lagging && d.position.Compare(f.position) <= 0 {
+			return false
+		}
+		wanted = true
 	}
-	_, had := s.subs[pattern.String()]
-	if !had && len(s.subs) >= s.limits.Subscriptions {
-		return false, pandapush.ErrTooManySubs
-	}
-	if s.subs == nil {
-		s.subs = map[string]subscription{}
-	}
-	s.subs[pattern.String()] = subscription{pattern, grant}
-	if !s.knowsLocked(pattern.App()) {
-		s.positions = append(s.positions, appPosition{pattern.App(), position})
-	}
-	return !had, nil
+	return wanted
 }
 
-func (s *session) knowsLocked(app pandapush.AppID) bool {
-	for _, p := range s.positions {
-		if p.app == app {
-			return true
+// candidates yields the patterns that match a channel.
+func candidates(channel string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		last := strings.LastIndexByte(channel, '/')
+		if !yield(channel) || !yield(channel[:last]+"/*") {
+			return
+		}
+		for i := last; i > 0; i = strings.LastIndexByte(channel[:i], '/') {
+			if !yield(channel[:i] + "/**") {
+				return
+			}
 		}
 	}
-	return false
+}
+
+// maxIndexed is up to how many channels the window's index is used; beyond that, a scan is no slower.
+const maxIndexed = 16
+
+// channelsLocked returns the channels that a feed's subscriptions name, or nil if they can't be listed.
+func (s *session) channelsLocked(app pandapush.AppID) []string {
+	channels := make([]string, 0, 4)
+	for _, sub := range s.subs {
+		if sub.pattern.App() != app {
+			continue
+		}
+		if sub.pattern.Wild() || len(channels) == maxIndexed {
+			return nil
+		}
+		channels = append(channels, sub.pattern.String())
+	}
+	return channels
 }
 
 // subscribes reports whether the session subscribes to pattern.
 func (s *session) subscribes(pattern pandapush.Pattern) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.subs[pattern.String()]
-	return ok
-}
-
-// removeSubscription forgets pattern.
-func (s *session) removeSubscription(pattern pandapush.Pattern) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.subs, pattern.String())
+	return s.subs[pattern.String()] != nil
 }
 
 // subscriptions returns what the session subscribes to, in no order.
@@ -334,32 +300,99 @@ func (s *session) subscriptions() []subscription {
 	defer s.mu.Unlock()
 	list := make([]subscription, 0, len(s.subs))
 	for _, sub := range s.subs {
-		list = append(list, sub)
+		list = append(list, *sub)
 	}
 	return list
 }
 
-// expired reports whether the client has not connected for longer than ttl and has no connect held.
+// reposition moves a feed to the end of a stream that is not the one it was. It reports false if it was moved already.
+func (s *session) reposition(t *tenant, to pandapush.Cursor) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.feedLocked(t.app)
+	if f == nil || f.epoch == to.Epoch && f.position == to.Position && f.level {
+		return false
+	}
+	f.epoch, f.checked, f.level, f.clean = to.Epoch, true, true, true
+	f.position, f.low, f.taken, f.safe, f.mark, f.before = to.Position, to.Position, to.Position, to.Position, to.Position, pandapush.Position{}
+	for _, sub := range s.subs {
+		sub.lagging = sub.lagging && sub.pattern.App() != t.app
+	}
+	return true
+}
+
+// tell queues a message of the server's own, which has no place in a stream.
+func (s *session) tell(wire []byte) {
+	s.mu.Lock()
+	if s.ended {
+		s.mu.Unlock()
+		return
+	}
+	s.queueLocked(&delivery{wire: wire})
+	schedule := s.scheduleLocked()
+	s.mu.Unlock()
+	if schedule {
+		s.server.flush.add(s)
+	}
+}
+
+// expired reports whether the client of a socket has not connected for longer than ttl and has no connect held.
 func (s *session) expired(now time.Time, ttl time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.poll == nil && s.held == nil && now.Sub(s.seen) >= ttl
 }
 
-// end marks the session as ended, so that it takes neither messages nor subscriptions, and returns the path that is to
-// be released. ok is false if it had ended before.
-func (s *session) end() (old former, ok bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended {
-		return former{}, false
+// recordLocked returns the session as it is to be stored: its cursors are what the client has got for sure.
+func (s *session) recordLocked() pandapush.Session {
+	r := pandapush.Session{
+		Fence: s.fence, Owner: s.server.cfg.Node, Attached: true, Created: s.created, Ack: s.ack, Answer: s.answer,
+		Subscriptions: make(map[string]pandapush.Subscription, len(s.subs)),
+		Cursors:       make(map[pandapush.AppID]pandapush.Cursor, len(s.feeds)),
 	}
-	s.ended = true
-	if s.held != nil {
-		s.held.stopLocked()
+	for pattern, sub := range s.subs {
+		r.Subscriptions[pattern] = pandapush.Subscription{Grant: sub.grant}
 	}
-	old = former{s.socket, s.poll, s.held}
-	s.socket, s.poll, s.held = nil, nil, nil
-	s.queue, s.queued, s.sent = nil, 0, nil
-	return old, true
+	for _, f := range s.feeds {
+		cursor, from := s.gotLocked(f)
+		r.Cursors[f.app] = pandapush.Cursor{Epoch: f.epoch, Position: cursor}
+		for pattern, sub := range s.subs {
+			if sub.pattern.App() != f.app {
+				continue
+			}
+			stored := r.Subscriptions[pattern]
+			if sub.lagging {
+				stored.From = pandapush.Cursor{Epoch: f.epoch, Position: from}
+			} else if sub.start.Compare(cursor) > 0 {
+				stored.From = pandapush.Cursor{Epoch: f.epoch, Position: sub.start}
+			}
+			r.Subscriptions[pattern] = stored
+		}
+	}
+	return r
+}
+
+// gotLocked returns how far the client has got: its subscriptions, and those of them that lag.
+func (s *session) gotLocked(f *feed) (cursor, from pandapush.Position) {
+	first := slices.IndexFunc(s.queue, func(d *delivery) bool { return d.app == f.app })
+	switch {
+	case s.socket != nil && !s.ack && !f.clean:
+		from = f.safe
+	case first >= 0:
+		from = s.queue[first].position.Prev()
+	case f.level:
+		// Nothing is pending, so all that was handed out has been, or was of no interest. The stream's position is read
+		// under the session's lock: no push up to it can come after this.
+		from = later(f.position, f.tenant.at().Position)
+	default:
+		from = f.low
+	}
+	cursor = from
+	if f.low.Compare(f.position) < 0 { // a subscription lags: the others are at position
+		cursor = f.position
+	}
+	if f.before != (pandapush.Position{}) && !f.clean {
+		cursor = f.before
+	}
+	return cursor, from
 }

@@ -2,27 +2,33 @@ package edge
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"sync"
 	"time"
 
+	"github.com/pandapush/pandapush"
 	"github.com/pandapush/pandapush/edge/bayeux"
 )
 
-// sessions is the registry of the sessions on this node. In this version a session lives and dies with its node; the
-// registry is the one place that knows where sessions come from.
+// sessions is the registry of the sessions that are attached to this node, and for a moment of those that were.
 type sessions struct {
 	mu  sync.RWMutex
 	all map[string]*session
 }
 
-// add registers a new session.
-func (r *sessions) add(s *session) {
+// addOrGet registers a session, unless there is a living one of its name: then it returns that, and true.
+func (r *sessions) addOrGet(s *session) (*session, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if old, ok := r.all[s.id]; ok && old.finally() == nil {
+		return old, true
+	}
 	if r.all == nil {
 		r.all = map[string]*session{}
 	}
 	r.all[s.id] = s
+	return s, false
 }
 
 // get returns the session of a client id. Ids that no server makes are not looked up.
@@ -40,7 +46,9 @@ func (r *sessions) get(id string) (*session, bool) {
 func (r *sessions) remove(s *session) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.all, s.id)
+	if r.all[s.id] == s {
+		delete(r.all, s.id)
+	}
 }
 
 // list returns all sessions, in no order.
@@ -61,53 +69,142 @@ func (r *sessions) len() int {
 	return len(r.all)
 }
 
-// newSession makes and registers a session.
-func (e *Server) newSession() *session {
-	s := &session{id: bayeux.NewClientID(), limits: e.cfg.Limits, flush: e.flush, seen: e.cfg.Now()}
-	s.slow = func(s *session) { e.background(func() { e.endSession(s, endSlow) }) }
-	e.sessions.add(s)
-	e.stats.sessions.Inc()
-	return s
-}
+// ttl is how long a record lives after the last sign of its client.
+func (e *Server) ttl() time.Duration { return 2 * e.cfg.Timeout }
 
-// endSession takes s out of everything: nobody finds it, nothing is delivered to it, its connect is answered and its
-// socket closed, in this order.
-func (e *Server) endSession(s *session, why reason) {
-	old, ok := s.end()
-	if !ok {
-		return
-	}
-	e.sessions.remove(s)
-	for _, sub := range s.subscriptions() {
-		e.hub.unsubscribe(s, sub.pattern)
-	}
-	e.stats.sessions.Dec()
-	e.stats.ended.WithLabelValues(string(why)).Inc()
-	old.release(nil)
-}
-
-// sweep ends the sessions whose clients have stopped connecting, pings quiet sockets, and lets go of streams that nobody
-// wants, every interval until ctx ends.
+// sweep looks after what is attached, every interval until ctx ends: sessions whose clients have stopped connecting end,
+// quiet sockets are pinged, records are kept alive, streams that nobody wants are let go.
 func (e *Server) sweep(ctx context.Context, interval time.Duration) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
+	touched := e.cfg.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
 		}
-		e.sweepOnce()
+		e.sweepOnce(ctx)
+		if now := e.cfg.Now(); now.Sub(touched) >= e.cfg.Timeout/2 {
+			touched = now
+			e.touch(ctx)
+		}
 	}
 }
 
-func (e *Server) sweepOnce() {
+func (e *Server) sweepOnce(ctx context.Context) {
 	now := e.cfg.Now()
 	for _, s := range e.sessions.list() {
-		if s.expired(now, 2*e.cfg.Timeout) {
-			e.endSession(s, endExpired)
+		if s.expired(now, e.ttl()) {
+			if err := e.endRecord(ctx, s.id, endExpired); err != nil {
+				e.cfg.Log.Debug("session not ended", "err", err)
+			}
 		}
 	}
 	e.sockets.ping(now, e.cfg.PingInterval)
-	e.hub.sweep(e.cfg.Timeout)
+	e.hub.sweep(e.ttl(), 2*e.ttl())
+}
+
+// touch keeps the records of attached sessions alive. One that Redis has lost is written anew.
+func (e *Server) touch(ctx context.Context) {
+	list := e.sessions.list()
+	ids := make([]string, 0, len(list))
+	for _, s := range list {
+		ids = append(ids, s.id)
+	}
+	gone, err := e.cfg.Records.TouchSessions(ctx, ids, e.ttl())
+	if err != nil {
+		e.cfg.Log.Debug("sessions not kept alive", "err", err)
+		return
+	}
+	for _, id := range gone {
+		if s, ok := e.sessions.get(id); ok {
+			e.restore(ctx, s)
+		}
+	}
+}
+
+// restore writes the record of an attached session that Redis has lost.
+func (e *Server) restore(ctx context.Context, s *session) {
+	s.mu.Lock()
+	record, ended := s.recordLocked(), s.ended
+	s.mu.Unlock()
+	if ended {
+		return
+	}
+	if err := e.cfg.Records.CreateSession(ctx, s.id, record, e.ttl()); err != nil {
+		e.cfg.Log.Debug("session not restored", "err", err)
+	}
+}
+
+// positionInterval is how often a node writes down how far it has handed out each stream. What a killed node had not
+// written down is repeated to its clients: twice this at most.
+const positionInterval = 400 * time.Millisecond
+
+// writePositions does so until ctx ends. A position is written when it is an interval old, so that by then everything up
+// to it has left for its sockets; where it has not, the session is an exception and has its own cursors written.
+func (e *Server) writePositions(ctx context.Context) error {
+	ticker := time.NewTicker(positionInterval)
+	defer ticker.Stop()
+	written := map[pandapush.AppID]pandapush.Cursor{}
+	due := e.hub.positions()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		news := map[pandapush.AppID]pandapush.Cursor{}
+		for app, cursor := range due {
+			if written[app] != cursor {
+				news[app] = cursor
+			}
+		}
+		e.writeExceptions(ctx, due)
+		if len(news) > 0 {
+			if err := e.cfg.Records.SavePositions(ctx, news); err == nil {
+				maps.Copy(written, news)
+			}
+		}
+		due = e.hub.positions()
+		maps.DeleteFunc(written, func(app pandapush.AppID, _ pandapush.Cursor) bool { _, ok := due[app]; return !ok })
+	}
+}
+
+// writeExceptions writes the records of the sessions that have not got as far as due, and of those that have by now.
+func (e *Server) writeExceptions(ctx context.Context, due map[pandapush.AppID]pandapush.Cursor) {
+	for _, s := range e.sessions.list() {
+		record, changed := s.checkException(due)
+		if !changed {
+			continue
+		}
+		err := e.cfg.Records.SaveSession(ctx, s.id, record, e.ttl())
+		if errors.Is(err, pandapush.ErrNotOwner) {
+			e.drop(s, endSuperseded)
+		}
+	}
+}
+
+// checkException finds out whether a node's positions hold for the session, and returns its record if that has to be
+// written.
+func (s *session) checkException(due map[pandapush.AppID]pandapush.Cursor) (record pandapush.Session, write bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended || s.socket == nil {
+		return record, false
+	}
+	exception := s.socket.blocked()
+	for _, f := range s.feeds {
+		exception = exception || !f.level && f.low.Compare(due[f.app].Position) < 0
+	}
+	for _, d := range s.queue {
+		exception = exception || d.position.Compare(due[d.app].Position) <= 0
+	}
+	if !exception && !s.exception {
+		return record, false
+	}
+	s.exception = exception
+	record = s.recordLocked()
+	record.Behind = exception
+	return record, true
 }

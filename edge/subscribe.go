@@ -2,25 +2,46 @@ package edge
 
 import (
 	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/pandapush/pandapush"
 	"github.com/pandapush/pandapush/edge/bayeux"
 )
 
-// subscribe answers a /meta/subscribe: all of its channels or none.
+// subscribe answers a /meta/subscribe: all of its channels or none. It changes the record, and the session where that is
+// attached, here or elsewhere.
 func (x *exchange) subscribe(m *bayeux.Message) {
-	s, known := x.session(m)
 	patterns, grants, denied := x.authorizeAll(m)
-	err := bayeux.CheckSubscribe(m, known, denied)
+	err := bayeux.CheckSubscribe(m, x.known(m, denied), denied)
+	var starts []bayeux.Start
 	if err == nil {
-		err = x.subscribeAll(s, patterns, grants)
+		starts, err = x.subscribeAll(m, patterns, grants)
 	}
-	if errors.Is(err, errSessionEnded) {
+	if errors.Is(err, pandapush.ErrNotFound) {
 		err = bayeux.CheckSubscribe(m, false, denied)
 	}
-	x.answer("subscribe", bayeux.Reply{To: m, Err: x.explain(err)})
+	r := bayeux.Reply{To: m, Err: x.explain("subscribe", err)}
+	if err == nil && len(starts) > 0 {
+		r.Ext = bayeux.AppendStarts(nil, starts, m.Array())
+	}
+	x.answer("subscribe", r)
+}
+
+// known reports whether the session that m names may exist. It is asked for only if something else is wrong already: an
+// unknown session outweighs that, and otherwise whoever changes the record finds out.
+func (x *exchange) known(m *bayeux.Message, denied error) bool {
+	id := m.ClientID.Text()
+	if _, here := x.server.sessions.get(id); here || !bayeux.ValidClientID(id) || denied == nil {
+		return bayeux.ValidClientID(id)
+	}
+	_, _, err := x.server.cfg.Records.ChangeSubscriptions(x.ctx, id, nil, nil, x.server.cfg.Limits.Subscriptions)
+	return !errors.Is(err, pandapush.ErrNotFound)
 }
 
 // authorizeAll decides on every channel that m names, and stops at the first that is denied.
@@ -42,39 +63,126 @@ func (x *exchange) authorizeAll(m *bayeux.Message) ([]pandapush.Pattern, []panda
 	return patterns, grants, nil
 }
 
-// subscribeAll adds the session under each pattern. If one fails, those that were added before it are taken back.
-func (x *exchange) subscribeAll(s *session, patterns []pandapush.Pattern, grants []pandapush.Grant) error {
-	var added []pandapush.Pattern
+// subscribeAll adds the session under each pattern. When it returns, every message that is appended later reaches the
+// session (P1): the subscriptions begin at the ends that the streams had in between.
+func (x *exchange) subscribeAll(m *bayeux.Message, patterns []pandapush.Pattern, grants []pandapush.Grant) ([]bayeux.Start, error) {
+	e, id := x.server, m.ClientID.Text()
+	starts, err := x.starts(m, patterns)
+	if err != nil {
+		return nil, err
+	}
+	change := change{Add: make(map[string]pandapush.Subscription, len(patterns))}
 	for i, pattern := range patterns {
-		isNew, err := x.server.hub.subscribe(x.ctx, s, pattern, grants[i])
-		if err != nil {
-			for _, undo := range added {
-				x.server.hub.unsubscribe(s, undo)
-			}
-			return err
-		}
-		if isNew {
-			added = append(added, pattern)
-		}
-		if grants[i].Key != "" {
-			x.server.cfg.Keys.Used(grants[i].App, grants[i].Key)
+		change.Add[pattern.String()] = pandapush.Subscription{Grant: grants[i], From: starts[i].Cursor}
+	}
+	if err := e.change(x.ctx, id, change); err != nil {
+		return nil, err
+	}
+	for _, grant := range grants {
+		if grant.Key != "" {
+			e.cfg.Keys.Used(grant.App, grant.Key)
 		}
 	}
-	return nil
+	return starts, nil
 }
 
 // unsubscribe answers a /meta/unsubscribe. What was never subscribed may be given up.
 func (x *exchange) unsubscribe(m *bayeux.Message) {
-	s, known := x.session(m)
-	err := bayeux.CheckUnsubscribe(m, known)
+	err := bayeux.CheckUnsubscribe(m, bayeux.ValidClientID(m.ClientID.Text()))
 	if err == nil {
-		for _, name := range m.Subscriptions() {
-			if pattern, err := pandapush.ParsePattern(name); err == nil && s.subscribes(pattern) {
-				x.server.hub.unsubscribe(s, pattern)
-			}
+		err = x.server.change(x.ctx, m.ClientID.Text(), change{Remove: m.Subscriptions()})
+	}
+	if errors.Is(err, pandapush.ErrNotFound) {
+		err = bayeux.CheckUnsubscribe(m, false)
+	}
+	x.answer("unsubscribe", bayeux.Reply{To: m, Err: x.explain("unsubscribe", err)})
+}
+
+// change is what a request wants of a session's subscriptions, by the pattern's text.
+type change struct {
+	Add    map[string]pandapush.Subscription `json:"add,omitempty"`
+	Remove []string                          `json:"remove,omitempty"`
+}
+
+// change makes a change in the record of a session, and where that is attached.
+func (e *Server) change(ctx context.Context, id string, c change) error {
+	owner, attached, err := e.cfg.Records.ChangeSubscriptions(ctx, id, c.Add, c.Remove, e.cfg.Limits.Subscriptions)
+	if err != nil {
+		return err
+	}
+	if s, ok := e.sessions.get(id); ok && s.finally() == nil {
+		e.applyTo(ctx, s, c)
+		return nil
+	}
+	if !attached || owner == e.cfg.Node {
+		return nil // whoever attaches it reads the record
+	}
+	body, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("tell the session's owner: %w", err)
+	}
+	return e.cfg.Records.Send(ctx, owner, pandapush.Mail{Kind: mailChanged, From: e.cfg.Node, Session: id, Body: body})
+}
+
+// applyChange makes a change that another node has made in the record.
+func (e *Server) applyChange(m pandapush.Mail) {
+	s, ok := e.sessions.get(m.Session)
+	if !ok {
+		return
+	}
+	var c change
+	if err := json.Unmarshal(m.Body, &c); err != nil {
+		e.cfg.Log.Error("change of subscriptions can't be read", "err", err)
+		return
+	}
+	e.applyTo(e.ctx, s, c)
+}
+
+// applyTo makes a change in an attached session.
+func (e *Server) applyTo(ctx context.Context, s *session, c change) {
+	for text, sub := range c.Add {
+		if pattern, err := pandapush.ParsePattern(text); err == nil {
+			e.include(ctx, s, pattern, sub)
 		}
 	}
-	x.answer("unsubscribe", bayeux.Reply{To: m, Err: err})
+	for _, text := range c.Remove {
+		if pattern, err := pandapush.ParsePattern(text); err == nil {
+			e.exclude(s, pattern)
+		}
+	}
+}
+
+// include adds a subscription to an attached session. What is between its start and where the session is gets read by
+// the session itself; what is after that is waited for, so that nothing older than the subscription is pushed to it.
+func (e *Server) include(ctx context.Context, s *session, pattern pandapush.Pattern, sub pandapush.Subscription) {
+	wait, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	e.hub.reach(wait, pattern.App(), sub.From.Position)
+	s.mu.Lock()
+	if s.ended {
+		s.mu.Unlock()
+		return
+	}
+	f := s.feedLocked(pattern.App())
+	if f != nil && f.level { // the others are as far as the stream
+		f.position = later(f.position, f.tenant.at().Position)
+		f.low = f.position
+	}
+	f = s.includeLocked(pattern, sub, sub.From)
+	s.catchUpLocked()
+	s.mu.Unlock()
+	f.tenant.add(s, pattern, e.stats)
+}
+
+// exclude takes a subscription from an attached session. What is queued already stays queued.
+func (e *Server) exclude(s *session, pattern pandapush.Pattern) {
+	s.mu.Lock()
+	f := s.feedLocked(pattern.App())
+	delete(s.subs, pattern.String())
+	s.mu.Unlock()
+	if f != nil {
+		f.tenant.remove(s, pattern, e.stats)
+	}
 }
 
 // publish answers a message on a channel: it is acknowledged when the stream has it (P5). Neither a session nor a client
@@ -87,7 +195,7 @@ func (x *exchange) publish(m *bayeux.Message) {
 	}
 	if err == nil {
 		var cursor pandapush.Cursor
-		cursor, err = x.server.cfg.Stream.Append(x.ctx, pandapush.Message{
+		cursor, err = x.append(m, pandapush.Message{
 			Channel: channel,
 			Data:    bytes.Clone(m.Data), // the frame's buffer may be used again before a cancelled append is over
 		})
@@ -103,6 +211,29 @@ func (x *exchange) publish(m *bayeux.Message) {
 	x.answer("publish", bayeux.Reply{To: m, Err: err})
 }
 
+// retryWindow is how long a publish is remembered, to know it when its client sends it again.
+const retryWindow = 2 * time.Minute
+
+// append appends a message. One that a client sends again, because the acknowledgement was lost, is not appended again:
+// it has the same client, id and content (bayeux.md §3.5).
+func (x *exchange) append(m *bayeux.Message, message pandapush.Message) (pandapush.Cursor, error) {
+	id := m.ClientID.Text()
+	if !m.ID.Truthy() || !bayeux.ValidClientID(id) {
+		return x.server.cfg.Stream.Append(x.ctx, message)
+	}
+	hash := sha256.New()
+	for _, part := range [][]byte{[]byte(id), m.ID, []byte(message.Channel.String()), message.Data} {
+		fmt.Fprintf(hash, "%d:", len(part)) // so that no two lists of parts look the same
+		hash.Write(part)
+	}
+	key := base64.RawURLEncoding.EncodeToString(hash.Sum(nil)[:16])
+	cursor, repeated, err := x.server.cfg.Stream.AppendOnce(x.ctx, message, key, retryWindow)
+	if repeated {
+		x.server.stats.repeated.Inc()
+	}
+	return cursor, err
+}
+
 // authorizePublish decides whether m may be published.
 func (x *exchange) authorizePublish(m *bayeux.Message) (pandapush.Channel, pandapush.Grant, error) {
 	channel, err := pandapush.ParseChannel(m.Channel.Text())
@@ -114,12 +245,12 @@ func (x *exchange) authorizePublish(m *bayeux.Message) (pandapush.Channel, panda
 }
 
 // explain turns what went wrong inside into what the client is told, and logs what only we can mend.
-func (x *exchange) explain(err error) error {
+func (x *exchange) explain(operation string, err error) error {
 	var refusal pandapush.Refusal
 	if err == nil || errors.As(err, &refusal) {
 		return err
 	}
-	x.logFailure("subscribe", err)
+	x.logFailure(operation, err)
 	return fmt.Errorf("%w: %w", bayeux.InternalError, err)
 }
 

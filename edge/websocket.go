@@ -36,6 +36,7 @@ type socket struct {
 	session atomic.Pointer[session] // whose path this socket is or was last; stored by the read loop alone
 	heard   atomic.Int64            // when something last arrived, Unix nanoseconds
 	pinged  atomic.Int64            // when the last ping was sent, Unix nanoseconds
+	ended   atomic.Bool             // the read loop is over
 	why     atomic.Pointer[reason]  // why we closed it; nil if the other side did
 	roomy   chan struct{}           // gets a token when a blocked socket drains
 }
@@ -81,8 +82,9 @@ func (e *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 	}()
 }
 
-// deliver writes batch as one frame, a Bayeux array. An error means that the socket is gone and the batch still owed.
-func (s *socket) deliver(batch []*delivery) error {
+// deliver writes batch as one frame, a Bayeux array, and behind it a ping if prove is set, all in one write. An error
+// means that the socket is gone.
+func (s *socket) deliver(batch []*delivery, prove bool) error {
 	parts := partsPool.Get().(*[][]byte) //nolint:errcheck,forcetypeassert // the pool holds nothing else
 	list := append((*parts)[:0], openArray)
 	for i, d := range batch {
@@ -92,7 +94,13 @@ func (s *socket) deliver(batch []*delivery) error {
 		list = append(list, d.wire)
 	}
 	list = append(list, closeArray)
+	if prove {
+		s.net.Cork()
+	}
 	err := s.ws.Writev(gws.OpcodeText, list...)
+	if prove {
+		err = errors.Join(err, s.ws.WritePing(proofPing), s.net.Uncork())
+	}
 	clear(list)
 	*parts = list
 	partsPool.Put(parts)
@@ -104,6 +112,7 @@ func (s *socket) deliver(batch []*delivery) error {
 
 var (
 	openArray, comma, closeArray = []byte("["), []byte(","), []byte("]") // read-only, shared
+	proofPing                    = []byte("p")                           // its pong proves that what was before it arrived
 
 	partsPool = sync.Pool{New: func() any { return new([][]byte) }}
 )
@@ -114,6 +123,9 @@ func (s *socket) send(frame []byte) {
 		s.server.cfg.Log.Debug("reply not written", "err", err)
 	}
 }
+
+// isClosed reports whether the read loop is over.
+func (s *socket) isClosed() bool { return s.ended.Load() }
 
 // blocked reports whether the client has yet to take what was written.
 func (s *socket) blocked() bool { return s.net.Blocked() }
@@ -193,16 +205,21 @@ func (events) OnPing(ws *gws.Conn, payload []byte) {
 	}
 }
 
-func (events) OnPong(ws *gws.Conn, _ []byte) {
+func (events) OnPong(ws *gws.Conn, payload []byte) {
 	s := socketOf(ws)
 	s.heard.Store(s.server.cfg.Now().UnixNano())
+	if sess := s.session.Load(); sess != nil && bytes.Equal(payload, proofPing) {
+		sess.proven(s)
+	}
 }
 
 func (events) OnClose(ws *gws.Conn, err error) {
 	s := socketOf(ws)
-	s.server.stats.closed.WithLabelValues(string(s.endReason(err))).Inc()
+	why := s.endReason(err)
+	s.ended.Store(true)
+	s.server.stats.closed.WithLabelValues(string(why)).Inc()
 	if sess := s.session.Load(); sess != nil {
-		sess.leaveSocket(s.server.cfg.Now(), s)
+		s.server.leaveSocket(sess, s, why)
 	}
 }
 

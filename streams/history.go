@@ -155,23 +155,8 @@ func rewound(reply []string, last pandapush.Position, count int64, age time.Dura
 	return to, nil
 }
 
-// Span says what is kept of a stream.
-type Span struct {
-	Epoch pandapush.Epoch
-	// First is the position right before the oldest entry, and Last if no entry is kept: whoever got there has missed
-	// nothing yet.
-	First   pandapush.Position
-	Last    pandapush.Position // of the newest entry ever made, kept or not
-	Length  int64              // entries that are kept
-	Trimmed bool               // entries have been removed; where Redis can't tell, that there ever were some
-}
-
-// Whole reports whether every entry after c is kept, so that a client which has got to c can be given all that it missed.
-// It can't when c is of another epoch, ahead of the stream (a Redis that lost its newest entries), or before entries that
-// have been removed.
-func (s Span) Whole(c pandapush.Cursor) bool {
-	return c.Epoch == s.Epoch && c.Position.Compare(s.Last) <= 0 && (!s.Trimmed || s.First.Compare(c.Position) <= 0)
-}
+// Span is pandapush.Span.
+type Span = pandapush.Span
 
 // Span returns what is kept of app's stream now. The stream is made if there is none. The error wraps
 // pandapush.ErrUnavailable or is ctx's.

@@ -20,13 +20,7 @@ const (
 
 // Mail is a word from one node to another. Kinds are the business of those that send and get it; one that a node does not
 // know it ignores.
-type Mail struct {
-	Kind    string // not empty
-	From    string // node; Send fills it in
-	Session string
-	Fence   int64
-	Body    []byte
-}
+type Mail = pandapush.Mail
 
 // Send sends m to a node, this one included. A node that runs gets it within milliseconds, and in the order in which one
 // caller sent it; one that does not never gets it, and nor may one that runs when Redis fails over to a replica. It does not

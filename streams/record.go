@@ -18,6 +18,7 @@ const (
 	fieldOwner    = "owner"
 	fieldFence    = "fence"
 	fieldAttached = "attached" // "1" or "0"
+	fieldBehind   = "behind"   // "1" or "0"
 	fieldCreated  = "created"  // Unix milliseconds
 	fieldAck      = "ack"      // "1" or "0"
 	fieldAnswer   = "answer"   // storedAnswer as JSON, or ""
@@ -50,7 +51,7 @@ type storedAnswer struct {
 // encodeSession returns the fields and values of s. The error is about a grant that is not one.
 func encodeSession(s pandapush.Session) ([]any, error) {
 	fields := []any{
-		fieldOwner, s.Owner, fieldFence, s.Fence, fieldAttached, flag(s.Attached),
+		fieldOwner, s.Owner, fieldFence, s.Fence, fieldAttached, flag(s.Attached), fieldBehind, flag(s.Behind),
 		fieldCreated, s.Created.UnixMilli(), fieldAck, flag(s.Ack), fieldAnswer, encodeAnswer(s.Answer),
 	}
 	for _, app := range slices.Sorted(maps.Keys(s.Cursors)) {
@@ -70,7 +71,7 @@ func encodeSession(s pandapush.Session) ([]any, error) {
 // decodeSession reads the fields and values of a record.
 func decodeSession(record map[string]string) (s pandapush.Session, err error) {
 	s = pandapush.Session{
-		Owner: record[fieldOwner], Attached: record[fieldAttached] == "1", Ack: record[fieldAck] == "1",
+		Owner: record[fieldOwner], Attached: record[fieldAttached] == "1", Behind: record[fieldBehind] == "1", Ack: record[fieldAck] == "1",
 		Subscriptions: make(map[string]pandapush.Subscription), Cursors: make(map[pandapush.AppID]pandapush.Cursor),
 	}
 	if s.Fence, err = strconv.ParseInt(record[fieldFence], 10, 64); err != nil {

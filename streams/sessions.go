@@ -133,7 +133,7 @@ func (s *Streams) SaveSessions(ctx context.Context, all []SavedSession, ttl time
 
 func (s *Streams) save(ctx context.Context, saved SavedSession, ttl time.Duration) *script {
 	session := saved.Session
-	args := []any{session.Fence, millis(ttl), flag(session.Attached), encodeAnswer(session.Answer), len(session.Cursors)}
+	args := []any{session.Fence, millis(ttl), flag(session.Attached), flag(session.Behind), encodeAnswer(session.Answer), len(session.Cursors)}
 	for _, app := range slices.Sorted(maps.Keys(session.Cursors)) {
 		args = append(args, string(app), session.Cursors[app].String())
 	}

@@ -30,6 +30,7 @@ import (
 // What the packages need of each other is declared where it is needed; here it is seen to fit.
 var (
 	_ edge.Stream  = (*streams.Streams)(nil)
+	_ edge.Records = (*streams.Streams)(nil)
 	_ edge.Keys    = (*db.KeyRing)(nil)
 	_ api.Appender = (*streams.Streams)(nil)
 	_ api.KeyRing  = (*db.KeyRing)(nil)
@@ -67,6 +68,7 @@ func (c *serveCmd) Run(env *environment) error {
 // server is the service: everything that build opened, in the order of the data flow.
 type server struct {
 	log      *slog.Logger
+	node     string // this process among all
 	stdout   io.Writer
 	cfg      *serveCmd
 	redis    *streams.Embedded // nil with a Redis of the operator's
@@ -81,7 +83,7 @@ type server struct {
 
 // build opens and connects everything, and starts nothing but the embedded Redis.
 func build(env *environment, cfg *serveCmd) (_ *server, err error) {
-	s := &server{log: cfg.logger(env.stderr), stdout: env.stdout, cfg: cfg}
+	s := &server{log: cfg.logger(env.stderr), node: strings.ToLower(rand.Text())[:12], stdout: env.stdout, cfg: cfg}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -118,7 +120,7 @@ func (s *server) buildStores(env *environment, metrics prometheus.Registerer) er
 		topology = streams.Topology{URLs: []string{s.redis.URL()}}
 	}
 	s.streams, err = streams.Open(env.ctx, streams.Config{
-		Redis: topology, Prefix: string(s.cfg.RedisPrefix), Node: strings.ToLower(rand.Text())[:12],
+		Redis: topology, Prefix: string(s.cfg.RedisPrefix), Node: s.node,
 		MaxLen: int64(s.cfg.HistoryLength), MaxAge: time.Duration(s.cfg.HistoryAge),
 		Log: s.log, Metrics: metrics,
 	})
@@ -159,7 +161,7 @@ func (s *server) prepareSchema(ctx context.Context) error {
 // buildFront makes what clients talk to.
 func (s *server) buildFront(metrics *prometheus.Registry) {
 	s.edge = edge.New(edge.Config{
-		Stream: s.streams, Keys: s.keys, Log: s.log, Metrics: metrics,
+		Node: s.node, Stream: s.streams, Records: s.streams, Keys: s.keys, Log: s.log, Metrics: metrics,
 		Timeout: time.Duration(s.cfg.ConnectTimeout), PingInterval: time.Duration(s.cfg.PingInterval), WriteTimeout: time.Duration(s.cfg.WriteTimeout),
 		Limits: edge.Limits{
 			FrameBytes: int(s.cfg.MaxFrameBytes), DataBytes: int(s.cfg.MaxMessageBytes), Subscriptions: int(s.cfg.MaxSubscriptions),
@@ -195,7 +197,7 @@ func (s *server) run(ctx context.Context) error {
 	defer stop()
 	g, background := errgroup.WithContext(background)
 	g.Go(func() error {
-		return s.streams.Run(background, streams.Handlers{Deliver: s.edge.Deliver, Gap: s.edge.Gap, Notice: s.notice})
+		return s.streams.Run(background, streams.Handlers{Deliver: s.edge.Deliver, Gap: s.edge.Gap, Notice: s.notice, Mail: s.edge.Mail})
 	})
 	g.Go(func() error {
 		s.keys.Run(background)

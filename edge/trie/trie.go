@@ -71,6 +71,18 @@ func (t *Trie[T]) Match(channel string, visit func(values []T)) {
 	}
 }
 
+// Each calls visit with every value, as often as it stands under different patterns, in no order. visit must not change
+// the trie.
+func (t *Trie[T]) Each(visit func(T)) {
+	for _, nodes := range []map[string]*set[T]{t.exact, t.one, t.many} {
+		for _, values := range nodes {
+			for _, v := range values.list {
+				visit(v)
+			}
+		}
+	}
+}
+
 // Len returns the number of (pattern, value) pairs.
 func (t *Trie[T]) Len() int { return t.size }
 

@@ -1,4 +1,5 @@
--- Makes a node the owner of a session.
+-- Makes a node the owner of a session. Until the owner says otherwise, its positions in the streams say nothing about the
+-- session: it may have to catch up first.
 --
 -- KEYS: session
 -- ARGV: node, time to live in milliseconds
@@ -13,6 +14,6 @@ for i = 1, #record, 2 do
     fence = tonumber(record[i + 1])
   end
 end
-redis.call('HSET', KEYS[1], 'fence', string.format('%d', fence + 1), 'owner', ARGV[1], 'attached', '1')
+redis.call('HSET', KEYS[1], 'fence', string.format('%d', fence + 1), 'owner', ARGV[1], 'attached', '1', 'behind', '1')
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return record

@@ -1,7 +1,7 @@
 -- Writes what only the owner of a session knows: how far its client has got.
 --
 -- KEYS: session
--- ARGV: fence, time to live in milliseconds, attached, answer, number of cursors, then application and cursor of each, then
+-- ARGV: fence, time to live in milliseconds, attached, behind, answer, number of cursors, then application and cursor of each, then
 --       pattern and beginning ('' if it is the cursor) of each subscription that the owner knows
 -- Returns 'saved', 'gone' if there is no such session, or 'lost' if it has another fence.
 --
@@ -23,10 +23,10 @@ if record.fence ~= ARGV[1] then
   return 'lost'
 end
 
-redis.call('HSET', KEYS[1], 'attached', ARGV[3], 'answer', ARGV[4])
+redis.call('HSET', KEYS[1], 'attached', ARGV[3], 'behind', ARGV[4], 'answer', ARGV[5])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
-local subscriptions = 6 + 2 * tonumber(ARGV[5])
-for i = 6, subscriptions - 1, 2 do
+local subscriptions = 7 + 2 * tonumber(ARGV[6])
+for i = 7, subscriptions - 1, 2 do
   local field = 'c:' .. ARGV[i]
   if apps[ARGV[i]] and record[field] ~= ARGV[i + 1] then
     redis.call('HSET', KEYS[1], field, ARGV[i + 1])

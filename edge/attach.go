@@ -1,0 +1,379 @@
+package edge
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/pandapush/pandapush"
+	"github.com/pandapush/pandapush/edge/bayeux"
+)
+
+// path is how a session reaches its client: a socket with the connect that it holds, if any, or a poll.
+type path struct {
+	socket *socket
+	held   *heldConnect
+	poll   *poll
+}
+
+// former is the path that a session had, for whoever took it to release.
+type former path
+
+// release answers what the former path still owes, and closes its socket unless it is keep. Never call it with a lock
+// held.
+func (f former) release(keep *socket) {
+	if f.poll != nil {
+		f.poll.release()
+	}
+	if f.held != nil {
+		f.held.answer()
+	}
+	if f.socket != nil && f.socket != keep {
+		f.socket.close(closeNormal, endSuperseded)
+	}
+}
+
+// attach makes p the path of the session that m connects: it claims the record, takes what a former owner knows better,
+// and registers the session here. errUnknownSession is returned if there is no such session, errSuperseded if another
+// connect was faster, and else the error wraps pandapush.ErrUnavailable.
+func (e *Server) attach(ctx context.Context, m *bayeux.Message, p path) (*session, error) {
+	id := m.ClientID.Text()
+	if p.socket != nil {
+		if s, ok := e.sessions.get(id); ok && s.holdOn(e.cfg.Now(), m, p) {
+			return s, nil // the socket is its path already
+		}
+	}
+	record, owner, err := e.cfg.Records.ClaimSession(ctx, id, e.ttl())
+	if errors.Is(err, pandapush.ErrNotFound) {
+		return nil, errUnknownSession
+	}
+	if err != nil {
+		return nil, err
+	}
+	s, here := e.sessions.get(id)
+	if here {
+		if final := s.finally(); final != nil { // on its way out, and what it writes now comes too late
+			record = complete(record, *final)
+			here = false
+		}
+	} else if owner != "" {
+		if record, err = e.takeOver(ctx, id, record, owner); err != nil {
+			return nil, err
+		}
+	}
+	if !here {
+		if s, here = e.sessions.addOrGet(e.revive(id, record)); !here {
+			e.start(s)
+		}
+	}
+	old, err := s.take(e.cfg.Now(), record.Fence, m, p)
+	if err != nil {
+		return nil, err
+	}
+	old.release(p.socket)
+	return s, nil
+}
+
+// takeOver completes the record of a session that another node had attached. That node knows to the message what its
+// client has got; if it does not answer it is dead, and what it last wrote down about the streams is the best there is.
+func (e *Server) takeOver(ctx context.Context, id string, record pandapush.Session, owner string) (pandapush.Session, error) {
+	e.stats.takeovers.Inc()
+	if state, ok := e.askOwner(ctx, id, record.Fence, owner); ok {
+		if state != nil {
+			record = complete(record, *state)
+		}
+		return record, nil
+	}
+	if record.Behind {
+		return record, nil
+	}
+	apps := make([]pandapush.AppID, 0, len(record.Cursors))
+	for app := range record.Cursors {
+		apps = append(apps, app)
+	}
+	positions, err := e.cfg.Records.Position(ctx, owner, apps)
+	if err != nil {
+		return record, err
+	}
+	for app, at := range positions {
+		if c := record.Cursors[app]; c.Epoch == at.Epoch && c.Position.Compare(at.Position) < 0 {
+			record.Cursors[app] = at
+		}
+	}
+	return record, nil
+}
+
+// complete returns a claimed record with what its former holder knew better: what the client has got. Subscriptions are
+// as the record has them, since any node may change those.
+func complete(record, known pandapush.Session) pandapush.Session {
+	for app, cursor := range known.Cursors {
+		record.Cursors[app] = cursor
+	}
+	record.Answer = known.Answer
+	for pattern, sub := range record.Subscriptions {
+		if k, ok := known.Subscriptions[pattern]; ok {
+			sub.From = k.From
+			record.Subscriptions[pattern] = sub
+		}
+	}
+	return record
+}
+
+// revive makes a session from its record. It has no path yet, and is behind in every application.
+func (e *Server) revive(id string, record pandapush.Session) *session {
+	s := &session{
+		id: id, server: e, fence: record.Fence, ack: record.Ack, created: record.Created, answer: record.Answer,
+		batch: record.Answer.Batch, subs: make(map[string]*subscription, len(record.Subscriptions)), seen: e.cfg.Now(),
+	}
+	for text, sub := range record.Subscriptions {
+		pattern, err := pandapush.ParsePattern(text)
+		if err != nil {
+			e.cfg.Log.Error("stored subscription is not valid", "err", err)
+			continue
+		}
+		s.includeLocked(pattern, sub, record.Cursors[pattern.App()])
+	}
+	return s
+}
+
+// includeLocked adds a subscription to the session and, if it is the first of its application, a feed that begins at
+// cursor. A subscription that begins before the feed lags, and takes the feed back with it.
+func (s *session) includeLocked(pattern pandapush.Pattern, stored pandapush.Subscription, cursor pandapush.Cursor) *feed {
+	sub := s.subs[pattern.String()]
+	if sub == nil {
+		sub = &subscription{pattern: pattern}
+		s.subs[pattern.String()] = sub
+	}
+	sub.grant = stored.Grant
+	f := s.feedLocked(pattern.App())
+	if f == nil {
+		at := cursor.Position
+		f = &feed{
+			app: pattern.App(), tenant: s.server.hub.enter(pattern.App()), epoch: cursor.Epoch,
+			position: at, low: at, taken: at, safe: at, mark: at, clean: true,
+		}
+		s.feeds = append(s.feeds, f)
+	}
+	from := stored.From
+	if from.Epoch != f.epoch || from.Epoch == "" {
+		return f
+	}
+	if from.Position.Compare(f.position) >= 0 {
+		sub.start, f.start = from.Position, later(f.start, from.Position)
+		return f
+	}
+	sub.lagging = true
+	if f.before == (pandapush.Position{}) {
+		if f.before = f.position; !f.clean {
+			f.before = f.safe
+		}
+	}
+	if from.Position.Compare(f.low) < 0 {
+		f.low, f.safe, f.level, f.checked = from.Position, from.Position, false, false
+	}
+	return f
+}
+
+// start registers what a revived session wants with the hub.
+func (e *Server) start(s *session) {
+	e.stats.sessions.Inc()
+	for _, sub := range s.subscriptions() {
+		s.feed(sub.pattern.App()).tenant.add(s, sub.pattern, e.stats)
+	}
+}
+
+func (s *session) feed(app pandapush.AppID) *feed {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.feedLocked(app)
+}
+
+// holdOn lets the socket that is the session's path hold another connect, in place of the one before it, which is
+// answered. It reports false if the socket is not the path.
+func (s *session) holdOn(now time.Time, m *bayeux.Message, p path) bool {
+	s.mu.Lock()
+	if s.ended || s.socket != p.socket {
+		s.mu.Unlock()
+		return false
+	}
+	old := former{held: s.held}
+	s.held, s.seen = p.held, now
+	if p.held != nil {
+		p.held.session = s
+	}
+	old.held.stopLocked()
+	s.acknowledgeLocked(m)
+	s.catchUpLocked()
+	schedule := s.scheduleLocked()
+	s.mu.Unlock()
+	s.server.schedule(s, schedule)
+	old.release(p.socket)
+	return true
+}
+
+// take makes p the path, if fence is the newest, and returns what was it before. What the client may not have got by
+// that is queued again.
+func (s *session) take(now time.Time, fence int64, m *bayeux.Message, p path) (former, error) {
+	s.mu.Lock()
+	if s.ended || fence < s.fence {
+		s.mu.Unlock()
+		return former{}, errSuperseded
+	}
+	old := former{s.socket, s.held, s.poll}
+	if old.socket != nil && old.socket != p.socket || old.poll != nil {
+		s.rewindLocked()
+	}
+	old.held.stopLocked()
+	s.fence, s.socket, s.held, s.poll, s.seen = fence, p.socket, p.held, p.poll, now
+	if p.held != nil {
+		p.held.session = s
+	}
+	if sameID(m.ID, s.answer.ID) {
+		s.backToLocked(s.answer)
+	}
+	s.acknowledgeLocked(m)
+	s.resumeLocked(m)
+	s.catchUpLocked()
+	if p.poll != nil && s.behindLocked() == nil {
+		p.poll.settled()
+	}
+	schedule := s.scheduleLocked()
+	s.mu.Unlock()
+	s.server.schedule(s, schedule)
+	return old, nil
+}
+
+// rewindLocked goes back to what the client of a path that is lost has got for sure.
+func (s *session) rewindLocked() {
+	r := s.recordLocked()
+	s.queue, s.queued, s.pinged = nil, 0, false
+	for _, f := range s.feeds {
+		f.setLocked(r.Cursors[f.app].Position)
+	}
+	for pattern, sub := range s.subs {
+		if from := r.Subscriptions[pattern].From; sub.lagging && from.Epoch != "" {
+			s.includeLocked(sub.pattern, pandapush.Subscription{Grant: sub.grant, From: from}, pandapush.Cursor{})
+		}
+	}
+}
+
+// setLocked moves a feed to a position, from which it reads on.
+func (f *feed) setLocked(at pandapush.Position) {
+	f.position, f.low, f.taken, f.safe, f.mark = at, at, at, at, at
+	f.clean, f.level, f.checked, f.before = true, false, false, pandapush.Position{}
+}
+
+// backToLocked goes back to before an answer that the client did not get.
+func (s *session) backToLocked(answer pandapush.Answer) {
+	s.queue, s.queued = nil, 0
+	for _, f := range s.feeds {
+		if from, ok := answer.From[f.app]; ok && from.Epoch == f.epoch {
+			f.setLocked(from.Position)
+		}
+	}
+	s.answer = pandapush.Answer{Batch: s.answer.Batch}
+}
+
+// acknowledgeLocked takes the number of the last batch that the client has got. When that is not the last one sent, that
+// one is sent again (bayeux.md §5.2).
+func (s *session) acknowledgeLocked(m *bayeux.Message) {
+	batch, ok := m.Ack()
+	if !s.ack || !ok {
+		return
+	}
+	if batch < s.answer.Batch && s.answer.From != nil {
+		s.backToLocked(s.answer)
+	}
+	s.answer.From = nil
+}
+
+// resumeLocked takes the cursors that a client which counts for itself gives with its connect, by application.
+func (s *session) resumeLocked(m *bayeux.Message) {
+	for _, f := range s.feeds {
+		if cursor, err := pandapush.ParseCursor(f.app, m.Since(string(f.app))); err == nil {
+			f.epoch = cursor.Epoch
+			f.setLocked(cursor.Position)
+		}
+	}
+}
+
+// sameID reports whether a connect has the id of the last one answered.
+func sameID(id []byte, answered string) bool { return answered != "" && string(id) == answered }
+
+// Mail between nodes.
+const (
+	mailTaken   = "taken"   // the session is the sender's now: give it up, and hand over
+	mailHandoff = "handoff" // the answer: the session as it was; empty if it was not there
+	mailChanged = "changed" // its subscriptions have changed
+	mailEnded   = "ended"   // it has ended
+)
+
+// handoffPatience is how long a former owner is waited for; one that does not answer is not waited for again for
+// deadFor.
+const (
+	handoffPatience = 250 * time.Millisecond
+	deadFor         = 10 * time.Second
+)
+
+// askOwner asks a session's former owner what its client has got. ok is false if there is no answer; the state is nil if
+// the owner does not have the session any more, so that the record holds.
+func (e *Server) askOwner(ctx context.Context, id string, fence int64, owner string) (state *pandapush.Session, ok bool) {
+	if !e.nodes.alive(owner, e.cfg.Now()) {
+		return nil, false
+	}
+	answer := e.handoffs.expect(id)
+	defer e.handoffs.forget(id, answer)
+	if err := e.cfg.Records.Send(ctx, owner, pandapush.Mail{Kind: mailTaken, From: e.cfg.Node, Session: id, Fence: fence}); err != nil {
+		return nil, false
+	}
+	timer := time.NewTimer(handoffPatience)
+	defer timer.Stop()
+	select {
+	case body := <-answer:
+		if len(body) == 0 {
+			return nil, true
+		}
+		if err := json.Unmarshal(body, &state); err != nil {
+			e.cfg.Log.Error("handoff can't be read", "err", err)
+			return nil, false
+		}
+		return state, true
+	case <-timer.C:
+		e.nodes.silent(owner, e.cfg.Now())
+	case <-ctx.Done():
+	}
+	return nil, false
+}
+
+// Mail takes what another node has to say. It does not block.
+func (e *Server) Mail(m pandapush.Mail) {
+	e.nodes.heard(m.From)
+	switch m.Kind {
+	case mailTaken:
+		e.background(func() { e.handOver(m) })
+	case mailHandoff:
+		e.handoffs.deliver(m.Session, m.Body)
+	case mailChanged:
+		e.background(func() { e.applyChange(m) })
+	case mailEnded:
+		if s, ok := e.sessions.get(m.Session); ok {
+			e.background(func() { e.drop(s, endDisconnect) })
+		}
+	}
+}
+
+// handOver gives up a session that another node has claimed, and tells that node how far it is.
+func (e *Server) handOver(m pandapush.Mail) {
+	var body []byte
+	if s, ok := e.sessions.get(m.Session); ok {
+		state := e.drop(s, endSuperseded)
+		var err error
+		if body, err = json.Marshal(state); err != nil {
+			e.cfg.Log.Error("handoff can't be written", "err", err)
+		}
+	}
+	if err := e.cfg.Records.Send(e.ctx, m.From, pandapush.Mail{Kind: mailHandoff, From: e.cfg.Node, Session: m.Session, Fence: m.Fence, Body: body}); err != nil {
+		e.cfg.Log.Debug("handoff not sent", "err", err)
+	}
+}

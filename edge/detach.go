@@ -1,0 +1,197 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/pandapush/pandapush"
+)
+
+// saveTimeout bounds the writing of a record when its session is detached.
+const saveTimeout = 5 * time.Second
+
+// end marks a session as detached: it takes neither messages nor subscriptions, and final is its record. It returns the
+// path that is to be released; ok is false if it had ended before.
+func (s *session) end() (old former, final pandapush.Session, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return former{}, *s.final, false
+	}
+	record := s.recordLocked()
+	record.Attached = false
+	s.ended, s.final = true, &record
+	old = former{s.socket, s.held, s.poll}
+	old.held.stopLocked()
+	s.socket, s.held, s.poll = nil, nil, nil
+	s.queue, s.queued = nil, 0
+	return old, record, true
+}
+
+// finally returns the record of a session that has ended, or nil.
+func (s *session) finally() *pandapush.Session {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.final
+}
+
+// endPoll ends a session that was attached by p alone, and returns what to answer p with and the record to write before
+// that: it says how to answer again. ok is false if p is not the path any more.
+func (s *session) endPoll(p *poll, id []byte) (batch []*delivery, number int64, final pandapush.Session, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended || s.poll != p {
+		return nil, 0, pandapush.Session{}, false
+	}
+	batch, number = s.answerLocked(id)
+	record := s.recordLocked()
+	record.Attached = false
+	s.ended, s.final, s.poll = true, &record, nil
+	return batch, number, record, true
+}
+
+// answerLocked empties the queue into an answer to the connect of that id, and notes how to give it again.
+func (s *session) answerLocked(id []byte) (batch []*delivery, number int64) {
+	before := s.recordLocked().Cursors
+	batch = s.takeLocked()
+	s.batch++
+	s.answer = pandapush.Answer{Batch: s.batch}
+	if len(batch) > 0 {
+		s.answer.ID, s.answer.From = string(id), before
+	}
+	return batch, s.batch
+}
+
+// drop takes a session out of the hub and releases its path, without writing its record, and returns that. Until then
+// it stays in the registry, for a node that asks.
+func (e *Server) drop(s *session, why reason) pandapush.Session {
+	old, final, ok := s.end()
+	if !ok {
+		return final
+	}
+	e.unhook(s, why)
+	old.release(nil)
+	e.sessions.remove(s)
+	return final
+}
+
+// unhook takes an ended session out of the hub.
+func (e *Server) unhook(s *session, why reason) {
+	for _, sub := range s.subscriptions() {
+		s.feed(sub.pattern.App()).tenant.remove(s, sub.pattern, e.stats)
+	}
+	for _, f := range s.feeds {
+		e.hub.exit(f.tenant)
+	}
+	e.stats.sessions.Dec()
+	e.stats.detached.WithLabelValues(string(why)).Inc()
+}
+
+// detach puts a session that has lost its path back into its record, where any node finds it.
+func (e *Server) detach(s *session, why reason) {
+	old, final, ok := s.end()
+	if !ok {
+		return
+	}
+	e.unhook(s, why)
+	old.release(nil)
+	e.save(s.id, final)
+	e.sessions.remove(s)
+}
+
+// save writes a detached session's record. That another node has claimed it meanwhile is no failure: it has asked, and
+// been told.
+func (e *Server) save(id string, record pandapush.Session) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), saveTimeout)
+	defer cancel()
+	err := e.cfg.Records.SaveSession(ctx, id, record, e.ttl())
+	if err != nil && !errors.Is(err, pandapush.ErrNotOwner) && !errors.Is(err, pandapush.ErrNotFound) {
+		e.cfg.Log.Debug("session not saved", "err", err) // while Redis is away; its reader has said so
+	}
+}
+
+// endRecord ends a session for good, wherever it is attached. The error is errUnknownSession or wraps
+// pandapush.ErrUnavailable.
+func (e *Server) endRecord(ctx context.Context, id string, why reason) error {
+	owner, attached, err := e.cfg.Records.EndSession(ctx, id)
+	if errors.Is(err, pandapush.ErrNotFound) {
+		err = errUnknownSession
+	}
+	if s, ok := e.sessions.get(id); ok && (err == nil || errors.Is(err, errUnknownSession)) {
+		e.drop(s, why)
+		return nil
+	}
+	if err != nil || !attached || owner == e.cfg.Node {
+		return err
+	}
+	return e.cfg.Records.Send(ctx, owner, pandapush.Mail{Kind: mailEnded, From: e.cfg.Node, Session: id})
+}
+
+// handoffs are the answers that attach waits for.
+type handoffs struct {
+	mu      sync.Mutex
+	waiting map[string]chan []byte
+}
+
+// expect returns where the handoff of a session will come.
+func (h *handoffs) expect(id string) chan []byte {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.waiting == nil {
+		h.waiting = map[string]chan []byte{}
+	}
+	answer := make(chan []byte, 1)
+	h.waiting[id] = answer
+	return answer
+}
+
+func (h *handoffs) deliver(id string, body []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if answer, ok := h.waiting[id]; ok {
+		delete(h.waiting, id)
+		answer <- body
+	}
+}
+
+func (h *handoffs) forget(id string, answer chan []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.waiting[id] == answer {
+		delete(h.waiting, id)
+	}
+}
+
+// nodes remembers which nodes have not answered lately, so that ten thousand sessions of a dead node wait for it once.
+type nodes struct {
+	mu   sync.Mutex
+	dead map[string]time.Time // since when
+}
+
+func (n *nodes) alive(node string, now time.Time) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	since, ok := n.dead[node]
+	if ok && now.Sub(since) >= deadFor {
+		delete(n.dead, node)
+		return true
+	}
+	return !ok
+}
+
+func (n *nodes) silent(node string, now time.Time) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.dead == nil {
+		n.dead = map[string]time.Time{}
+	}
+	n.dead[node] = now
+}
+
+func (n *nodes) heard(node string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.dead, node)
+}

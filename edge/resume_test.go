@@ -1,0 +1,454 @@
+package edge
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lxzan/gws"
+
+	"github.com/pandapush/pandapush"
+)
+
+// startNodes starts nodes that share streams and records, as behind a balancer.
+func startNodes(t *testing.T, change func(*Config)) (a, b, c *node) {
+	t.Helper()
+	shared := newMemory()
+	return startNodeOn(t, shared, "a", change), startNodeOn(t, shared, "b", change), startNodeOn(t, shared, "c", change)
+}
+
+func TestAnyNodeServesAnyRequest(t *testing.T) {
+	a, b, c := startNodes(t, nil)
+	id := a.handshake(t)
+	b.subscribe(t, id, "/app/private/a")
+	a.publish(t, "/app/private/a", "1")
+	ws := c.dial(t)
+	ws.attach(id)
+	b.publish(t, "/app/private/a", "2")
+	if got := texts(ws.deliveries(2)); got != "1 2" {
+		t.Errorf("got %s", got)
+	}
+	// A subscription that reaches another node than the socket's takes effect there.
+	a.subscribe(t, id, "/app/private/b")
+	b.publish(t, "/app/private/b", "3")
+	if got := texts(ws.deliveries(1)); got != "3" {
+		t.Errorf("got %s", got)
+	}
+	// So does an end.
+	if r := a.say(t, fmt.Sprintf(`{"channel":"/meta/disconnect","clientId":%q}`, id))[0]; !r.ok() {
+		t.Errorf("%+v", r)
+	}
+	<-ws.closed
+	if r := b.say(t, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"websocket"}`, id))[0]; !strings.HasPrefix(r.Error, "401:") {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestPollsMayGoToAnyNode(t *testing.T) {
+	a, b, c := startNodes(t, nil)
+	nodes := []*node{a, b, c}
+	id := a.handshake(t)
+	b.subscribe(t, id, "/app/public/*")
+	var got []string
+	for i := range 60 {
+		nodes[i%3].publish(t, "/app/public/x", fmt.Sprint(i))
+		for _, m := range nodes[(i/2)%3].say(t, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"long-polling","id":"%d"}`, id, i))[1:] {
+			got = append(got, string(m.Data))
+		}
+	}
+	if want := numbers(60); strings.Join(got, " ") != want {
+		t.Errorf("got %v", got)
+	}
+}
+
+func numbers(n int) string {
+	var list []string
+	for i := range n {
+		list = append(list, fmt.Sprint(i))
+	}
+	return strings.Join(list, " ")
+}
+
+func TestUnansweredPollIsAnsweredAgainElsewhere(t *testing.T) {
+	a, b, c := startNodes(t, nil)
+	id := a.handshake(t)
+	a.subscribe(t, id, "/app/public/a")
+	a.publish(t, "/app/public/a", "1")
+	connect := func(n *node, message string) string {
+		return texts(n.say(t, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"long-polling","advice":{"timeout":0},"id":%q}`, id, message))[1:])
+	}
+	for _, n := range []*node{a, b, c, b} { // the client never got it, and tries again with the same id
+		if got := connect(n, "x"); got != "1" {
+			t.Errorf("got %s", got)
+		}
+	}
+	if got := connect(a, "y"); got != "" {
+		t.Errorf("after it was received: %s", got)
+	}
+}
+
+func TestTakeOverIsExactAndTheLoserIsClosed(t *testing.T) {
+	a, b, _ := startNodes(t, nil)
+	id := a.handshake(t)
+	a.subscribe(t, id, "/app/public/a")
+	first := a.dial(t)
+	first.attach(id)
+	for i := range 10 {
+		a.publish(t, "/app/public/a", fmt.Sprint(i))
+	}
+	first.deliveries(10)
+	a.awaitProof(t, id)
+	second := b.dial(t)
+	second.attach(id)
+	<-first.closed
+	a.publish(t, "/app/public/a", "10")
+	if got := texts(second.deliveries(1)); got != "10" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// awaitProof waits until the session's client has shown that it got everything.
+func (n *node) awaitProof(t *testing.T, id string) {
+	t.Helper()
+	s, ok := n.sessions.get(id)
+	if !ok {
+		t.Fatal("no session")
+	}
+	for clean := false; !clean; {
+		s.mu.Lock()
+		clean = !slices.ContainsFunc(s.feeds, func(f *feed) bool { return !f.clean })
+		if !clean && !s.pinged { // the next ping would come with the next message
+			s.pinged = true
+			for _, f := range s.feeds {
+				f.mark = f.taken
+			}
+			if err := s.socket.ws.WritePing(proofPing); err != nil {
+				t.Error(err)
+			}
+		}
+		s.mu.Unlock()
+		<-time.After(time.Millisecond) // there is no signal to wait for
+	}
+}
+
+func TestSocketThatDiedSilentlyLosesNothing(t *testing.T) {
+	a, b, _ := startNodes(t, nil)
+	id := a.handshake(t)
+	a.subscribe(t, id, "/app/public/a")
+	first := a.dial(t)
+	first.attach(id)
+	a.publish(t, "/app/public/a", "0")
+	first.deliveries(1)
+	a.awaitProof(t, id)
+	first.deaf.Store(true)
+	for i := range 5 {
+		a.publish(t, "/app/public/a", fmt.Sprint(i+1))
+	}
+	first.deliveries(5) // written, and as far as node a knows not received
+	second := b.dial(t)
+	second.attach(id)
+	if got := texts(second.deliveries(5)); got != "1 2 3 4 5" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestSlowClientReadsTheLogAndNobodyElseNotices(t *testing.T) {
+	n := startNode(t, func(c *Config) { c.Limits.QueueMessages, c.Limits.WindowEntries = 10, 100 })
+	slow, fast := n.handshake(t), n.handshake(t)
+	n.subscribe(t, slow, "/app/public/a")
+	n.subscribe(t, fast, "/app/public/a")
+	c, stuck := n.dial(t), n.dialStuck(t)
+	c.attach(fast)
+	stuck.connect(slow)
+	s := n.awaitAttached(t, slow)
+	const total = 3000
+	padding := strings.Repeat("x", 4000)
+	for i := range total {
+		n.publish(t, "/app/public/a", fmt.Sprintf(`"%d %s"`, i, padding))
+	}
+	c.deliveries(total)
+	s.mu.Lock()
+	if len(s.queue) > 10+catchUpMessages || s.queued > n.cfg.Limits.QueueBytes+catchUpBytes {
+		t.Errorf("%d messages wait for the slow client", len(s.queue))
+	}
+	s.mu.Unlock()
+	stuck.read()
+	list := stuck.deliveries(total)
+	for i, m := range list {
+		if !strings.HasPrefix(string(m.Data), fmt.Sprintf(`"%d `, i)) {
+			t.Fatalf("message %d is %.20s", i, m.Data)
+		}
+	}
+}
+
+// dialStuck opens a WebSocket that is not read from until read is called.
+func (n *node) dialStuck(t *testing.T) *wsClient {
+	t.Helper()
+	c := &wsClient{t: t, frames: make(chan []byte, 10_000), closed: make(chan error, 1), ponged: make(chan string, 10)}
+	conn, _, err := gws.NewClient(c, &gws.ClientOption{Addr: "ws" + strings.TrimPrefix(n.url, "http") + "/push"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.conn = conn
+	t.Cleanup(func() {
+		_ = conn.NetConn().Close()
+		c.reading.Wait()
+	})
+	return c
+}
+
+func (c *wsClient) read() { c.reading.Go(c.conn.ReadLoop) }
+
+func (c *wsClient) connect(id string) {
+	c.send(fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"websocket","id":"held"}`, id))
+}
+
+// awaitAttached waits until the session has a socket and is level.
+func (n *node) awaitAttached(t *testing.T, id string) *session {
+	t.Helper()
+	for {
+		if s, ok := n.sessions.get(id); ok {
+			s.mu.Lock()
+			level := s.socket != nil && s.behindLocked() == nil
+			s.mu.Unlock()
+			if level {
+				return s
+			}
+		}
+		<-time.After(time.Millisecond) // there is no signal to wait for
+	}
+}
+
+// subscribeSince subscribes with "ext.since" and returns the reply.
+func (n *node) subscribeSince(t *testing.T, id, channel, since string) message {
+	t.Helper()
+	return n.say(t, fmt.Sprintf(`{"channel":"/meta/subscribe","clientId":%q,"subscription":%q,"ext":{"since":%q,"auth":{"key":"key","secret":"secret"}}}`, id, channel, since))[0]
+}
+
+type startExt struct {
+	Cursor    string `json:"cursor"`
+	Recovered *bool  `json:"recovered"`
+	Gap       *struct {
+		From, To, Reason string
+	} `json:"gap"`
+}
+
+func extOf(t *testing.T, m message) (ext startExt) {
+	t.Helper()
+	if !m.ok() {
+		t.Fatalf("%+v", m)
+	}
+	if err := json.Unmarshal(m.Ext, &ext); err != nil {
+		t.Fatalf("%v in %s", err, m.Ext)
+	}
+	return ext
+}
+
+func TestSinceBringsWhatWasMissedAndThenTheRest(t *testing.T) {
+	for _, pattern := range []string{"/app/public/a", "/app/public/*", "/app/public/**"} {
+		t.Run(pattern, func(t *testing.T) {
+			n := startNode(t, nil)
+			id := n.handshake(t)
+			cursor := extOf(t, n.say(t, fmt.Sprintf(`{"channel":"/meta/subscribe","clientId":%q,"subscription":"/app/public/a"}`, id))[0]).Cursor
+			for i := range 5 {
+				n.publish(t, "/app/public/a", fmt.Sprint(i))
+			}
+			fresh := n.handshake(t)
+			c := n.dial(t)
+			c.attach(fresh)
+			ext := extOf(t, n.subscribeSince(t, fresh, pattern, cursor))
+			if ext.Recovered == nil || !*ext.Recovered || ext.Cursor != cursor {
+				t.Errorf("%+v", ext)
+			}
+			n.publish(t, "/app/public/a", "5")
+			if got := texts(c.deliveries(6)); got != numbers(6) {
+				t.Errorf("got %s", got)
+			}
+		})
+	}
+}
+
+func TestSinceRepeatsNothingThatAnotherSubscriptionBrought(t *testing.T) {
+	n := startNode(t, nil)
+	id := n.handshake(t)
+	cursor := extOf(t, n.say(t, fmt.Sprintf(`{"channel":"/meta/subscribe","clientId":%q,"subscription":"/app/public/a"}`, id))[0]).Cursor
+	c := n.dial(t)
+	c.attach(id)
+	n.publish(t, "/app/public/a", `"a1"`)
+	n.publish(t, "/app/public/b", `"b1"`)
+	n.publish(t, "/app/public/a", `"a2"`)
+	c.deliveries(2)
+	extOf(t, n.subscribeSince(t, id, "/app/public/*", cursor))
+	n.publish(t, "/app/public/b", `"b2"`)
+	if got := texts(c.deliveries(2)); got != `"b1" "b2"` {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestRewindByCountAndTime(t *testing.T) {
+	n := startNode(t, func(c *Config) { c.Limits.WindowEntries = 4 })
+	for i := range 20 {
+		n.publish(t, "/app/public/a", fmt.Sprint(i))
+		n.publish(t, "/app/public/b", `"other"`)
+	}
+	for since, want := range map[string]string{"3": "17 18 19", "1": "19"} {
+		id := n.handshake(t)
+		c := n.dial(t)
+		c.attach(id)
+		extOf(t, n.subscribeSince(t, id, "/app/public/a", since))
+		count, err := strconv.Atoi(since)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := texts(c.deliveries(count)); got != want {
+			t.Errorf("since %s: got %s", since, got)
+		}
+	}
+	for _, since := range []string{"0", "-1", "1001", "-5m", "0s", "nonsense", pandapush.Cursor{Epoch: pandapush.NewEpoch("other")}.String()} {
+		if r := n.subscribeSince(t, n.handshake(t), "/app/public/a", since); r.Error != "Invalid cursor" {
+			t.Errorf("since %s: %+v", since, r)
+		}
+	}
+}
+
+func TestGapIsSaid(t *testing.T) {
+	n := startNode(t, func(c *Config) { c.Limits.WindowEntries = 2 })
+	id := n.handshake(t)
+	cursor := extOf(t, n.say(t, fmt.Sprintf(`{"channel":"/meta/subscribe","clientId":%q,"subscription":"/app/public/a"}`, id))[0]).Cursor
+	for i := range 10 {
+		n.publish(t, "/app/public/a", fmt.Sprint(i))
+	}
+	n.log.trim("app", 3)
+	ext := extOf(t, n.subscribeSince(t, n.handshake(t), "/app/public/a", cursor))
+	if ext.Recovered == nil || *ext.Recovered || ext.Gap == nil || ext.Gap.Reason != pandapush.GapTrimmed || ext.Gap.From != cursor {
+		t.Errorf("%+v", ext)
+	}
+	// The session that was away is told too, and gets what there is.
+	c := n.dial(t)
+	c.connect(id)
+	if m := c.until("/meta/gap"); !strings.Contains(string(m.Ext), pandapush.GapTrimmed) {
+		t.Errorf("%+v", m)
+	}
+	if got := texts(c.deliveries(3)); got != "7 8 9" {
+		t.Errorf("got %s", got)
+	}
+	n.log.lose("app")
+	if m := c.until("/meta/gap"); !strings.Contains(string(m.Ext), pandapush.GapEpoch) {
+		t.Errorf("%+v", m)
+	}
+	n.publish(t, "/app/public/a", "10")
+	if got := texts(c.deliveries(1)); got != "10" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestAcknowledgedBatchesAreNotRepeatedAndOthersAre(t *testing.T) {
+	a, b, c := startNodes(t, nil)
+	r := a.say(t, `{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["long-polling"],"ext":{"ack":true}}`)[0]
+	if string(r.Ext) != `{"ack":true}` {
+		t.Fatalf("%+v", r)
+	}
+	id := r.ClientID
+	a.subscribe(t, id, "/app/public/a")
+	connect := func(n *node, ack int64) (string, int64) {
+		replies := n.say(t, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"long-polling","advice":{"timeout":0},"ext":{"ack":%d}}`, id, ack))
+		var ext struct{ Ack int64 }
+		if err := json.Unmarshal(replies[0].Ext, &ext); err != nil {
+			t.Fatalf("%v in %+v", err, replies[0])
+		}
+		return texts(replies[1:]), ext.Ack
+	}
+	_, ack := connect(a, 0)
+	a.publish(t, "/app/public/a", "1")
+	got, first := connect(b, ack)
+	if got != "1" {
+		t.Errorf("got %s", got)
+	}
+	b.publish(t, "/app/public/a", "2")
+	got, second := connect(c, ack) // the answer before was lost
+	if got != "1 2" || second <= first {
+		t.Errorf("got %s, batch %d after %d", got, second, first)
+	}
+	if got, _ = connect(a, second); got != "" {
+		t.Errorf("after the acknowledgement: %s", got)
+	}
+}
+
+func TestAcknowledgingSocketGetsMessagesWithItsConnects(t *testing.T) {
+	n := startNode(t, nil)
+	c := n.dial(t)
+	r := c.ask(`{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["websocket"],"ext":{"ack":true}}`)
+	id := r.ClientID
+	n.subscribe(t, id, "/app/public/a")
+	c.send(fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"websocket","id":"1","ext":{"ack":0}}`, id))
+	n.publish(t, "/app/public/a", "1")
+	frame := c.next()
+	if len(frame) != 2 || frame[0].ID != "1" || texts(frame[1:]) != "1" || !strings.HasPrefix(string(frame[0].Ext), `{"ack":`) {
+		t.Fatalf("%+v", frame)
+	}
+	n.publish(t, "/app/public/a", "2") // waits for the next connect
+	c.send(fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"websocket","id":"2","ext":%s}`, id, frame[0].Ext))
+	if frame = c.next(); len(frame) != 2 || frame[0].ID != "2" || texts(frame[1:]) != "2" {
+		t.Fatalf("%+v", frame)
+	}
+	// The socket breaks before the client has it.
+	_ = c.conn.NetConn().Close()
+	n.awaitNoSockets()
+	c = n.dial(t)
+	c.send(fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"websocket","id":"3","ext":{"ack":1}}`, id))
+	if frame = c.next(); len(frame) != 2 || texts(frame[1:]) != "2" {
+		t.Fatalf("%+v", frame)
+	}
+}
+
+func TestRetriedPublishIsStoredOnce(t *testing.T) {
+	a, b, _ := startNodes(t, nil)
+	id := a.handshake(t)
+	a.subscribe(t, id, "/app/public/a")
+	c := a.dial(t)
+	c.attach(id)
+	publish := func(n *node, data string) {
+		t.Helper()
+		r := n.say(t, fmt.Sprintf(`{"channel":"/app/public/a","data":%s,"id":"7","clientId":%q,"ext":{"auth":{"key":"key","secret":"secret"}}}`, data, id))[0]
+		if !r.ok() {
+			t.Errorf("%+v", r)
+		}
+	}
+	publish(a, "1")
+	publish(b, "1") // the same again: its acknowledgement was lost
+	publish(b, "2") // the same id for something else
+	if got := texts(c.deliveries(2)); got != "1 2" {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestKilledNodesClientsGoOnElsewhere(t *testing.T) {
+	a, b, _ := startNodes(t, nil)
+	id := a.handshake(t)
+	a.subscribe(t, id, "/app/public/a")
+	first := a.dial(t)
+	first.attach(id)
+	for i := range 5 {
+		b.publish(t, "/app/public/a", fmt.Sprint(i))
+	}
+	first.deliveries(5)
+	a.kill()
+	<-first.closed
+	for i := range 5 {
+		b.publish(t, "/app/public/a", fmt.Sprint(i+5))
+	}
+	second := b.dial(t)
+	second.connect(id)
+	var got []string
+	for len(got) == 0 || got[len(got)-1] != "9" {
+		got = append(got, texts(second.deliveries(1)))
+	}
+	// What node a had not written down yet comes again, and nothing is missing.
+	if want := strings.Fields(numbers(10)); !slices.Equal(got, want[len(want)-len(got):]) || len(got) < 5 {
+		t.Errorf("got %v", got)
+	}
+}
