@@ -106,7 +106,7 @@ func rewind(t *testing.T, a, b *Node) {
 			t.Fatal(err)
 		}
 		kept, err := b.Span(t.Context(), "shop")
-		if err != nil || !kept.Whole(c) {
+		if err != nil || kept.Gap(c) != "" {
 			t.Errorf("rewound to %v, which is not whole in %+v, %v", c, kept, err)
 		}
 		after, err := b.Range(t.Context(), "shop", c.Position, pandapush.Position{}, 1000)
@@ -143,7 +143,7 @@ func span(t *testing.T, a, b *Node) {
 		}
 		return s
 	}
-	if s := ask(); !s.Epoch.Of("shop") || s != (streams.Span{Epoch: s.Epoch}) || !s.Whole(pandapush.Cursor{Epoch: s.Epoch}) {
+	if s := ask(); !s.Epoch.Of("shop") || s != (streams.Span{Epoch: s.Epoch}) || s.Gap(pandapush.Cursor{Epoch: s.Epoch}) != "" {
 		t.Errorf("a stream that did not exist has the span %+v", s)
 	}
 	sent := fill(a, 20)
@@ -152,7 +152,7 @@ func span(t *testing.T, a, b *Node) {
 		t.Errorf("span %+v", s)
 	}
 	for _, m := range sent {
-		if !s.Whole(m.Cursor) {
+		if s.Gap(m.Cursor) != "" {
 			t.Errorf("%v is not whole in %+v", m.Cursor, s)
 		}
 	}
@@ -161,7 +161,7 @@ func span(t *testing.T, a, b *Node) {
 	foreign := sent[5].Cursor
 	foreign.Epoch = pandapush.NewEpoch("shop")
 	for _, c := range []pandapush.Cursor{ahead, foreign} {
-		if s.Whole(c) {
+		if s.Gap(c) == "" {
 			t.Errorf("%v is whole in %+v", c, s)
 		}
 	}
