@@ -151,7 +151,7 @@ func (s *session) includeLocked(pattern pandapush.Pattern, stored pandapush.Subs
 		at := cursor.Position
 		f = &feed{
 			app: pattern.App(), tenant: s.server.hub.enter(pattern.App()), epoch: cursor.Epoch,
-			position: at, low: at, taken: at, safe: at, mark: at, clean: true,
+			position: at, low: at, taken: at, safe: at, clean: true,
 		}
 		s.feeds = append(s.feeds, f)
 	}
@@ -247,7 +247,7 @@ func (s *session) take(now time.Time, fence int64, m *bayeux.Message, p path) (f
 // rewindLocked goes back to what the client of a path that is lost has got for sure.
 func (s *session) rewindLocked() {
 	r := s.recordLocked()
-	s.queue, s.queued, s.pinged = nil, 0, false
+	s.queue, s.queued, s.proofs = nil, 0, nil
 	for _, f := range s.feeds {
 		f.setLocked(r.Cursors[f.app].Position)
 	}
@@ -260,7 +260,7 @@ func (s *session) rewindLocked() {
 
 // setLocked moves a feed to a position, from which it reads on.
 func (f *feed) setLocked(at pandapush.Position) {
-	f.position, f.low, f.taken, f.safe, f.mark = at, at, at, at, at
+	f.position, f.low, f.taken, f.safe = at, at, at, at
 	f.clean, f.level, f.checked, f.before = true, false, false, pandapush.Position{}
 }
 

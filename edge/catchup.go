@@ -199,7 +199,7 @@ func (e *Server) checkReach(ctx context.Context, s *session, f *feed) error {
 	f.epoch = to.Epoch
 	if gap != pandapush.GapTrimmed { // it is another stream, and all of it is news
 		f.position, f.low = pandapush.Position{}, pandapush.Position{}
-		f.taken, f.safe, f.mark = f.low, f.low, f.low
+		f.taken, f.safe = f.low, f.low
 	}
 	s.mu.Unlock()
 	s.tell(bayeux.AppendGap(nil, s.id, f.app, cursor, to, gap))

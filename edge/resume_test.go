@@ -121,12 +121,9 @@ func (n *node) awaitProof(t *testing.T, id string) {
 	for clean := false; !clean; {
 		s.mu.Lock()
 		clean = !slices.ContainsFunc(s.feeds, func(f *feed) bool { return !f.clean })
-		if !clean && !s.pinged { // the next ping would come with the next message
-			s.pinged = true
-			for _, f := range s.feeds {
-				f.mark = f.taken
-			}
-			if err := s.socket.ws.WritePing(proofPing); err != nil {
+		if !clean && len(s.proofs) == 0 { // the next ping would come with the next message
+			s.proofSent = time.Time{}
+			if err := s.socket.ws.WritePing(s.proveLocked()); err != nil {
 				t.Error(err)
 			}
 		}

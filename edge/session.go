@@ -22,28 +22,29 @@ type session struct {
 	id     string
 	server *Server
 
-	mu        sync.Mutex
-	ended     bool
-	final     *pandapush.Session // the record as it is to be, once ended
-	fence     int64
-	ack       bool
-	created   time.Time
-	subs      map[string]*subscription // by the pattern's text
-	feeds     []*feed
-	queue     []*delivery // not yet written, oldest first
-	queued    int         // bytes in queue
-	spare     []*delivery // an empty slice to queue into next
-	scheduled bool        // on the flusher's list, or being written to by one of its workers
-	catching  bool        // a goroutine is reading for it
-	socket    *socket     // the path, if it is a socket
-	poll      *poll       // the path, if it is a poll
-	held      *heldConnect
-	answer    pandapush.Answer // the last connect that was answered with messages
-	batch     int64            // the number of the last batch, for a client that acknowledges
-	pinged    bool             // a ping is under way that will prove what was written before it
-	proofSent time.Time        // when that or the one before it was sent
-	exception bool             // the record says that this node's position does not hold for the session
-	seen      time.Time        // when the client last connected, or when its last connect was answered
+	mu         sync.Mutex
+	ended      bool
+	final      *pandapush.Session // the record as it is to be, once ended
+	fence      int64
+	ack        bool
+	created    time.Time
+	subs       map[string]*subscription // by the pattern's text
+	feeds      []*feed
+	queue      []*delivery // not yet written, oldest first
+	queued     int         // bytes in queue
+	spare      []*delivery // an empty slice to queue into next
+	scheduled  bool        // on the flusher's list, or being written to by one of its workers
+	catching   bool        // a goroutine is reading for it
+	socket     *socket     // the path, if it is a socket
+	poll       *poll       // the path, if it is a poll
+	held       *heldConnect
+	answer     pandapush.Answer // the last connect that was answered with messages
+	batch      int64            // the number of the last batch, for a client that acknowledges
+	proofs     []proof          // the pings under way, oldest first
+	proofSent  time.Time        // when the last ping was sent
+	proofCount byte             // numbers them
+	exception  bool             // the record says that this node's position does not hold for the session
+	seen       time.Time        // when the client last connected, or when its last connect was answered
 }
 
 // subscription is one pattern with what allowed it.
@@ -68,9 +69,9 @@ type feed struct {
 	taken    pandapush.Position // of the newest message given to a writer
 
 	// What the client is known to have got, when its path is a socket: a pong proves all that was written before its ping.
-	safe, mark pandapush.Position
-	clean      bool               // nothing is unproven
-	before     pandapush.Position // where position is to go back to if the path breaks while or after a subscription lagged
+	safe   pandapush.Position
+	clean  bool               // nothing is unproven
+	before pandapush.Position // where position is to go back to if the path breaks while or after a subscription lagged
 }
 
 // spareQueue is the capacity up to which a session keeps an emptied queue, in messages.
@@ -191,34 +192,50 @@ func (s *session) takeLocked() []*delivery {
 	return batch
 }
 
-// proofInterval is how often a socket that gets messages is pinged to find out whether they arrive. It is how much is
-// repeated to a client whose connection breaks without a word.
-const proofInterval = time.Second
+const (
+	// proofInterval is how often a socket that gets messages is pinged to find out whether they arrive. It is how much is
+	// repeated to a client whose connection breaks without a word.
+	proofInterval = time.Second
+	// maxProofs is how many of those pings may be under way: the client of so many is slow.
+	maxProofs = 16
+)
 
-// proveLocked reports whether the next write should end with a ping, and notes what its pong will prove.
-func (s *session) proveLocked() bool {
-	now := s.server.cfg.Now()
-	if s.pinged || now.Sub(s.proofSent) < proofInterval {
-		return false
-	}
-	s.pinged, s.proofSent = true, now
-	for _, f := range s.feeds {
-		f.mark = f.taken
-	}
-	return true
+// proof is a ping under way: when its pong comes, what was written before it has arrived.
+type proof struct {
+	number  byte
+	written []pandapush.Position // for each of the session's feeds
 }
 
-// proven notes a pong: what was written before its ping has arrived.
-func (s *session) proven(sock *socket) {
+// proveLocked returns the ping that the next write should end with, or nil if it is not yet time for one.
+func (s *session) proveLocked() []byte {
+	now := s.server.cfg.Now()
+	if len(s.proofs) == maxProofs || now.Sub(s.proofSent) < proofInterval {
+		return nil
+	}
+	s.proofSent = now
+	s.proofCount++
+	p := proof{s.proofCount, make([]pandapush.Position, len(s.feeds))}
+	for i, f := range s.feeds {
+		p.written[i] = f.taken
+	}
+	s.proofs = append(s.proofs, p)
+	return []byte{proofPing, p.number}
+}
+
+// proven notes the pong of a proof. It comes by the socket that the ping went by, or counts for nothing.
+func (s *session) proven(sock *socket, number byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.socket != sock || !s.pinged {
+	i := slices.IndexFunc(s.proofs, func(p proof) bool { return p.number == number })
+	if s.socket != sock || i < 0 {
 		return
 	}
-	s.pinged = false
-	for _, f := range s.feeds {
-		f.safe = f.mark
-		if f.clean = f.mark == f.taken; f.clean && f.low == f.position {
+	written := s.proofs[i].written
+	s.proofs = slices.Delete(s.proofs, 0, i+1)
+	for k, at := range written {
+		f := s.feeds[k] // feeds are only ever added
+		f.safe = at
+		if f.clean = at == f.taken; f.clean && f.low == f.position {
 			f.before = pandapush.Position{}
 		}
 	}
@@ -314,7 +331,8 @@ func (s *session) reposition(t *tenant, to pandapush.Cursor) bool {
 		return false
 	}
 	f.epoch, f.checked, f.level, f.clean = to.Epoch, true, true, true
-	f.position, f.low, f.taken, f.safe, f.mark, f.before = to.Position, to.Position, to.Position, to.Position, to.Position, pandapush.Position{}
+	f.position, f.low, f.taken, f.safe, f.before = to.Position, to.Position, to.Position, to.Position, pandapush.Position{}
+	s.proofs = nil // they speak of the other stream
 	for _, sub := range s.subs {
 		sub.lagging = sub.lagging && sub.pattern.App() != t.app
 	}

@@ -15,6 +15,9 @@ import (
 	"github.com/lxzan/gws"
 )
 
+// proofPing begins the payload of the pings that prove what has arrived; the number of the proof follows.
+const proofPing = 'p'
+
 // readBuffer is the size of a socket's read buffer, in bytes. A longer frame is read past it, so a small one costs an idle
 // socket little and a busy one nothing.
 const readBuffer = 512
@@ -82,9 +85,9 @@ func (e *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 	}()
 }
 
-// deliver writes batch as one frame, a Bayeux array, and behind it a ping if prove is set, all in one write. An error
+// deliver writes batch as one frame, a Bayeux array, and behind it a ping if there is one, all in one write. An error
 // means that the socket is gone.
-func (s *socket) deliver(batch []*delivery, prove bool) error {
+func (s *socket) deliver(batch []*delivery, ping []byte) error {
 	parts := partsPool.Get().(*[][]byte) //nolint:errcheck,forcetypeassert // the pool holds nothing else
 	list := append((*parts)[:0], openArray)
 	for i, d := range batch {
@@ -94,12 +97,12 @@ func (s *socket) deliver(batch []*delivery, prove bool) error {
 		list = append(list, d.wire)
 	}
 	list = append(list, closeArray)
-	if prove {
+	if ping != nil {
 		s.net.Cork()
 	}
 	err := s.ws.Writev(gws.OpcodeText, list...)
-	if prove {
-		err = errors.Join(err, s.ws.WritePing(proofPing), s.net.Uncork())
+	if ping != nil {
+		err = errors.Join(err, s.ws.WritePing(ping), s.net.Uncork())
 	}
 	clear(list)
 	*parts = list
@@ -112,7 +115,6 @@ func (s *socket) deliver(batch []*delivery, prove bool) error {
 
 var (
 	openArray, comma, closeArray = []byte("["), []byte(","), []byte("]") // read-only, shared
-	proofPing                    = []byte("p")                           // its pong proves that what was before it arrived
 
 	partsPool = sync.Pool{New: func() any { return new([][]byte) }}
 )
@@ -208,8 +210,8 @@ func (events) OnPing(ws *gws.Conn, payload []byte) {
 func (events) OnPong(ws *gws.Conn, payload []byte) {
 	s := socketOf(ws)
 	s.heard.Store(s.server.cfg.Now().UnixNano())
-	if sess := s.session.Load(); sess != nil && bytes.Equal(payload, proofPing) {
-		sess.proven(s)
+	if sess := s.session.Load(); sess != nil && len(payload) == 2 && payload[0] == proofPing {
+		sess.proven(s, payload[1])
 	}
 }
 
