@@ -210,7 +210,7 @@ func (c *keyListCmd) Run(env *environment) error {
 			}
 			return printJSON(env.stdout, views)
 		}
-		return printTable(env.stdout, "ID\tPURPOSE\tCREATED\tEXPIRES\tSTATUS\tLAST USED\tUSED", keys, func(key pandapush.Key) string {
+		return printTable(env.stdout, "ID\tPURPOSE\tCREATED\tEXPIRES\tSTATUS\tLAST USED\tUSES", keys, func(key pandapush.Key) string {
 			return strings.Join([]string{
 				string(key.ID), key.Purpose, date(key.CreatedAt, "-"), date(key.ExpiresAt, "never"), keyStatus(key), date(key.LastUsed, "never"), fmt.Sprint(key.UseCount),
 			}, "\t")

@@ -27,8 +27,8 @@ type remoteFlags struct {
 // maxAnswer bounds what is read of an answer, in bytes.
 const maxAnswer = 64 << 20
 
-// post sends body as JSON and returns the answer's body. An error says what the server said.
-func (f remoteFlags) post(ctx context.Context, path string, body []byte) (*http.Response, []byte, error) {
+// post sends body as JSON and returns the answer's header and body. An error says what the server said.
+func (f remoteFlags) post(ctx context.Context, path string, body []byte) (http.Header, []byte, error) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(f.URL, "/")+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, err
@@ -49,7 +49,7 @@ func (f remoteFlags) post(ctx context.Context, path string, body []byte) (*http.
 	if err == nil && response.StatusCode != http.StatusOK {
 		err = fmt.Errorf("%s: %s", response.Status, reasonOf(answer))
 	}
-	return response, answer, err
+	return response.Header, answer, err
 }
 
 // reasonOf returns the message of an error in JSON, or the text itself.
@@ -74,11 +74,11 @@ func (c *publishCmd) Run(env *environment) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", c.Channel, err)
 	}
-	response, _, err := c.post(env.ctx, "/channel"+channel.String(), []byte(c.Payload))
+	header, _, err := c.post(env.ctx, "/channel"+channel.String(), []byte(c.Payload))
 	if err != nil {
 		return err
 	}
-	id := response.Header.Get("X-Message-Id")
+	id := header.Get("X-Message-Id")
 	if c.JSON {
 		return json.NewEncoder(env.stdout).Encode(map[string]string{"id": id})
 	}
@@ -136,7 +136,7 @@ func (c *subscribeCmd) Run(env *environment) error {
 		var refused refusedError
 		switch {
 		case errors.Is(err, errEnough), env.ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // to be stopped is no failure
 		case errors.As(err, &refused):
 			return refused
 		}

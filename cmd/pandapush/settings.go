@@ -84,7 +84,7 @@ func check(name, value string, target reflect.Value) error {
 type secret string
 
 // UnmarshalText implements encoding.TextUnmarshaler.
-func (s *secret) UnmarshalText(text []byte) error {
+func (s *secret) UnmarshalText(text []byte) error { //nolint:unparam // the interface has it
 	*s = secret(text)
 	return nil
 }
@@ -191,7 +191,7 @@ func (h *hosts) UnmarshalText(text []byte) error {
 type names []string
 
 // UnmarshalText implements encoding.TextUnmarshaler.
-func (n *names) UnmarshalText(text []byte) error {
+func (n *names) UnmarshalText(text []byte) error { //nolint:unparam // the interface has it
 	*n = nil
 	for item := range strings.SplitSeq(string(text), ",") {
 		if item = strings.TrimSpace(item); item != "" {
