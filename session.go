@@ -50,7 +50,7 @@ type Mail struct {
 
 // Span is how far an application's stream reaches at a moment.
 type Span struct {
-	Epoch   Epoch
+	Epoch Epoch
 	// First is the position right before the oldest entry, and Last if no entry is kept: whoever got there has missed
 	// nothing yet.
 	First   Position

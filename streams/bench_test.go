@@ -3,8 +3,10 @@ package streams_test
 import (
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/pandapush/pandapush"
 	"github.com/pandapush/pandapush/streams"
@@ -72,4 +74,45 @@ func BenchmarkRead(b *testing.B) {
 	appendAll(b, n, m, 64)
 	n.Await("bench", n.Send("/bench/public/x", data))
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "messages/s")
+}
+
+// BenchmarkClaim measures claims of 10,000 sessions by 1,000 callers at a time: a node died, and its clients come back.
+func BenchmarkClaim(b *testing.B) {
+	const sessions, callers = 10_000, 1000
+	cfg := streams.Config{
+		Redis: streams.Topology{URLs: []string{streamstest.Redis(b)}}, Node: "a", Log: slog.New(slog.DiscardHandler),
+	}
+	n := streamstest.Open(b, cfg)
+	each := func(count int, f func(id string) error) {
+		b.Helper()
+		done := make(chan error, callers)
+		for c := range callers {
+			go func() {
+				var err error
+				for i := c; i < count && err == nil; i += callers {
+					err = f("session" + strconv.Itoa(i%sessions))
+				}
+				done <- err
+			}()
+		}
+		for range callers {
+			if err := <-done; err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	session := pandapush.Session{Subscriptions: make(map[string]pandapush.Subscription)}
+	for _, pattern := range []string{"/bench/public/x", "/bench/private/users/4711/**", "/bench/private/rooms/42"} {
+		session.Subscriptions[pattern] = pandapush.Subscription{
+			Grant: pandapush.Grant{App: "bench", Scope: "/bench/private/**", Sub: true, Key: "abcdefgh", Expires: time.UnixMilli(2e12)},
+		}
+	}
+	each(sessions, func(id string) error { return n.CreateSession(b.Context(), id, session, time.Hour) })
+	b.ReportAllocs()
+	b.ResetTimer()
+	each(b.N, func(id string) error {
+		_, _, err := n.ClaimSession(b.Context(), id, time.Hour)
+		return err
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "claims/s")
 }

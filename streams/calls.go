@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	callWorkers = 2       // two pipelines in flight: one is filled while Redis works on the other
-	callQueue   = 1 << 16 // calls that may wait per backend
+	callWorkers  = 2                // two pipelines in flight: one is filled while Redis works on the other
+	callBatch    = 64               // commands in a pipeline: more save little, and the slowest Redis must answer in time
+	callQueue    = 1 << 16          // calls that may wait per backend
+	callPatience = 10 * time.Second // and for how long, when Redis hangs; a node's sessions all come back in less
 )
 
 var errClosed = errors.New("closed")
@@ -69,7 +71,7 @@ func (c *calls) do(ctx context.Context, commands ...redis.Cmder) error {
 // doAll is do for any number of commands; other callers get their turn in between. It stops at the first error, and says
 // how many commands were sent: the others must not be touched any more.
 func (c *calls) doAll(ctx context.Context, commands []redis.Cmder) (sent int, err error) {
-	for chunk := range slices.Chunk(commands, maxBatch) {
+	for chunk := range slices.Chunk(commands, callBatch) {
 		if err := c.do(ctx, chunk...); err != nil {
 			return sent, err
 		}
@@ -120,7 +122,7 @@ func (c *calls) take() (batch []*call) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	n, commands := 0, 0
-	for n < len(c.waiting) && commands < maxBatch {
+	for n < len(c.waiting) && commands < callBatch {
 		commands += len(c.waiting[n].commands)
 		n++
 	}
@@ -142,7 +144,7 @@ func (c *calls) send(batch []*call) {
 		switch {
 		case n.given.Load():
 			n.commands = nil
-		case now.Sub(n.since) > timeout: // its caller has most likely waited long enough
+		case now.Sub(n.since) > callPatience:
 			n.commands, n.err = nil, errBusy
 		}
 		for _, command := range n.commands {

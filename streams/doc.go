@@ -1,21 +1,25 @@
-// Package streams is all that talks to Redis: one stream of messages per application, the control stream between nodes,
-// and the Redis that a process without one brings along. It knows nothing of clients: who gets a message is the caller's
-// business, told by Handlers.
+// Package streams is all that talks to Redis: one stream of messages per application, the records of sessions, what nodes
+// tell each other, and the Redis that a process without one brings along. It knows nothing of clients: who gets a message,
+// and what becomes of a session, is the caller's business.
 //
 // # Keys
 //
 // An application lives in one of 64 buckets, by a hash of its name, and the bucket is the hash tag of its keys ({b}): it
-// decides the server, or the Cluster's slot. The prefix pp is a setting.
+// decides the server, or the Cluster's slot. So does a session, by its id. The prefix pp is a setting.
 //
-//	key                   type    written by                         ends
-//	pp:{b}:<app>:log      stream  Append: c channel, d data          trimmed by count and age
-//	pp:{b}:<app>:epoch    string  activate.lua, create.lua           with the application
-//	pp:{b}:apps           set     the same: applications with a log  -
-//	pp:{0}:control        stream  Notify: kind, app, key             trimmed to about 1,000
-//	pp:{0}:control-epoch  string  activate.lua                       -
-//	pp:{b}:wake-<node>    stream  Join: ends the node's blocked read a minute after the last join
-//	pp:{b}:trim           string  the age sweep's lock               after 25 seconds
-//	pp:buckets            string  Open: the number of buckets        -
+//	key                      type    written by                                     ends
+//	pp:{b}:<app>:log         stream  Append, AppendOnce: c channel, d data          trimmed by count and age
+//	pp:{b}:<app>:epoch       string  activate.lua, create.lua, once.lua             with the application
+//	pp:{b}:<app>:idem:<key>  string  AppendOnce: the cursor of the key's message    after the caller's window
+//	pp:{b}:apps              set     as the epochs: applications with a log         -
+//	pp:{b}:session-<id>      hash    session-*.lua; fields: see record.go           after the caller's time to live
+//	pp:{b}:positions-<node>  hash    SavePositions: application to cursor           10 minutes after the last
+//	pp:{0}:inbox-<node>      stream  Send: kind, from, session, fence, body         10 minutes after the last
+//	pp:{0}:control           stream  Notify: kind, app, key                         trimmed to about 1,000
+//	pp:{0}:control-epoch     string  activate.lua                                   -
+//	pp:{b}:wake-<node>       stream  Join: ends the node's blocked read             a minute after the last join
+//	pp:{b}:trim              string  the age sweep's lock                           after 25 seconds
+//	pp:buckets               string  Open: the number of buckets                    -
 //
 // # Files, as a message passes through them
 //
@@ -24,11 +28,18 @@
 //	keys.go       the names above
 //	append.go     Append: concurrent appends share pipelines
 //	entry.go      an entry of a stream and the message that it is
-//	scripts.go    lua/activate.lua and lua/create.lua: a stream and its epoch come to be together
+//	once.go       AppendOnce: a message that may come again is stored once
+//	scripts.go    the Lua scripts; with activate.lua and create.lua a stream and its epoch come to be together
 //	reader.go     one loop per shard, what one XREAD can span: a Redis, or a bucket of a Cluster
 //	resume.go     where a stream is read from, after a join and after an outage; handing on
 //	feed.go       Join, Leave; what becomes of the entries of a stream
-//	control.go    Notify, Notice
+//	history.go    Tail, Range, Rewind, Span: streams asked directly, not by a reader
+//	sessions.go   the records of sessions: create, claim, save, change, end, touch; sessions_list.go lists them
+//	record.go     a record and the pandapush.Session that it is
+//	positions.go  SavePositions, Position: how far a node got that may die
+//	calls.go      how all of these share pipelines
+//	control.go    Notify, Notice: to all nodes
+//	mail.go       Send: to one
 //	trim.go       the age sweep
 //	embedded.go, embedded_memory.go   StartEmbedded
 //	metrics.go    the series
@@ -38,24 +49,37 @@
 //   - An append that returned without error has been acknowledged by Redis (P5). One that did not may have been stored:
 //     no XADD is ever sent twice, so it is at most once. What Redis keeps of it is up to its own settings; the embedded
 //     one keeps it over any crash.
+//
 //   - After a join every entry past the returned cursor is delivered, in order and once (P1). Reads always start at a
 //     concrete id. An entry whose id does not follow the one before is dropped and counted.
+//
 //   - When Redis goes away the positions stay. When it comes back every stream is compared with its position over the very
 //     connection that will read it, so that no reconnect goes unnoticed: same epoch, and the entry last read not overtaken
 //     by older ones, and reading goes on; else Gap is called, and reading goes on with what is there.
+//
 //   - Notices reach nodes that run within a second. One that starts, or that finds the control stream lost, is given a
 //     notice that anything may have changed.
 //
+//   - A session has one owner: with every claim its fence grows, and a save under an older one fails. What an owner writes
+//     (how far the client has got) and what any node writes (subscriptions and grants) never undo each other.
+//
+//   - AppendOnce stores a message once for each key, however many nodes are asked at the same time.
+//
 // # What is not
+//
+//   - Mail is not kept for a node that starts later, and may be lost in a failover: whoever sends some goes on without an
+//     answer after a while, and a node that missed that it lost a session finds out when it saves it.
 //
 //   - A FLUSHALL under running nodes goes unnoticed until a connection breaks; until then messages of streams that
 //     another node made anew carry the old epoch.
+//
 //   - Asynchronous replication may lose the newest entries in a failover. A reader that had them notices; one that had
 //     not can't.
 //
 // # Goroutines
 //
-// Run starts all of them and returns when all have ended: two workers per Redis for appends, a reader per shard (which
-// waits on a channel when it has nothing to read), and the sweep. A reader alone decides where its streams are read;
+// Run starts nearly all of them and returns when all have ended: two workers per Redis for appends, a reader per shard (which
+// waits on a channel when it has nothing to read), and the sweep. Requests start up to two workers per Redis, which end
+// when nothing waits; Close waits for them. They need no Run. A reader alone decides where its streams are read;
 // reader.mu guards what Join and Leave see of that. StartEmbedded starts one that keeps the child alive, ended by Close.
 package streams

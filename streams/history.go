@@ -95,7 +95,7 @@ func (s *Streams) page(ctx context.Context, b *backend, app pandapush.AppID, fro
 // Rewind returns a cursor after which just the last count entries of app's stream follow, or those of the last age by
 // Redis' clock; if both are given, the fewer of the two. They are entries on any channel; a client that wants the last ten
 // of its own has to ask for more and leave some out. More than 1,000 count as 1,000, since Redis reads them all to find the
-// first. If fewer are kept, all of them follow, and Span counts that cursor as whole.
+// first. If fewer are kept, all of them follow, and the Span has no gap after that cursor.
 //
 // The stream is made if there is none. The error wraps pandapush.ErrUnavailable or is ctx's.
 func (s *Streams) Rewind(ctx context.Context, app pandapush.AppID, count int64, age time.Duration) (pandapush.Cursor, error) {
@@ -155,36 +155,33 @@ func rewound(reply []string, last pandapush.Position, count int64, age time.Dura
 	return to, nil
 }
 
-// Span is pandapush.Span.
-type Span = pandapush.Span
-
 // Span returns what is kept of app's stream now. The stream is made if there is none. The error wraps
 // pandapush.ErrUnavailable or is ctx's.
-func (s *Streams) Span(ctx context.Context, app pandapush.AppID) (Span, error) {
+func (s *Streams) Span(ctx context.Context, app pandapush.AppID) (pandapush.Span, error) {
 	k := s.keys.app(app)
 	asked := newActivation(ctx, k, app, pandapush.Position{})
 	cmd := spanScript.call(ctx, []string{k.log})
 	if err := s.of[bucketOf(app)].calls.do(ctx, asked.cmd, cmd); err != nil {
-		return Span{}, fmt.Errorf("span: %w", err)
+		return pandapush.Span{}, fmt.Errorf("span: %w", err)
 	}
 	stream, err := asked.result()
 	if err != nil {
-		return Span{}, fmt.Errorf("span: %w", unavailable(err))
+		return pandapush.Span{}, fmt.Errorf("span: %w", unavailable(err))
 	}
 	reply, err := cmd.StringSlice()
 	if err != nil {
-		return Span{}, fmt.Errorf("span: %w", unavailable(err))
+		return pandapush.Span{}, fmt.Errorf("span: %w", unavailable(err))
 	}
 	span, err := newSpan(reply)
 	if err != nil {
-		return Span{}, fmt.Errorf("span: %w", err)
+		return pandapush.Span{}, fmt.Errorf("span: %w", err)
 	}
 	span.Epoch = stream.epoch
 	return span, nil
 }
 
 // newSpan reads the reply of span.lua. An empty id is that of a stream to which nothing was ever added.
-func newSpan(reply []string) (span Span, err error) {
+func newSpan(reply []string) (span pandapush.Span, err error) {
 	if len(reply) != 4 {
 		return span, fmt.Errorf("span.lua returned %d values", len(reply))
 	}

@@ -18,14 +18,10 @@ const (
 	inboxTTL    = 10 * time.Minute // a node that died leaves nothing
 )
 
-// Mail is a word from one node to another. Kinds are the business of those that send and get it; one that a node does not
-// know it ignores.
-type Mail = pandapush.Mail
-
-// Send sends m to a node, this one included. A node that runs gets it within milliseconds, and in the order in which one
+// Send sends m to a node, this one included. Kinds are the business of those that send and get it. A node that runs gets it within milliseconds, and in the order in which one
 // caller sent it; one that does not never gets it, and nor may one that runs when Redis fails over to a replica. It does not
 // need Run. The error wraps pandapush.ErrUnavailable or is ctx's; then m may have been sent.
-func (s *Streams) Send(ctx context.Context, node string, m Mail) error {
+func (s *Streams) Send(ctx context.Context, node string, m pandapush.Mail) error {
 	if !isPlain(node) || node == "" || m.Kind == "" {
 		return fmt.Errorf("send mail: kind %q to node %q", m.Kind, node)
 	}
@@ -45,7 +41,7 @@ func (s *Streams) Send(ctx context.Context, node string, m Mail) error {
 
 // inboxSink hands mail on.
 type inboxSink struct {
-	mail  func(Mail)
+	mail  func(pandapush.Mail)
 	log   *slog.Logger
 	count prometheus.Counter
 }
@@ -66,7 +62,7 @@ func (inboxSink) begin(pandapush.Cursor)    {}
 func (inboxSink) gap(_, _ pandapush.Cursor) {}
 
 // decodeMail reads an entry of an inbox. The error is errForeign.
-func decodeMail(e redis.XMessage) (Mail, error) {
+func decodeMail(e redis.XMessage) (pandapush.Mail, error) {
 	kind, ok1 := e.Values["kind"].(string)
 	from, ok2 := e.Values["from"].(string)
 	session, ok3 := e.Values["session"].(string)
@@ -74,7 +70,7 @@ func decodeMail(e redis.XMessage) (Mail, error) {
 	body, ok5 := e.Values["body"].(string)
 	fence, err := strconv.ParseInt(number, 10, 64)
 	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || kind == "" || err != nil {
-		return Mail{}, errForeign
+		return pandapush.Mail{}, errForeign
 	}
-	return Mail{Kind: kind, From: from, Session: session, Fence: fence, Body: []byte(body)}, nil
+	return pandapush.Mail{Kind: kind, From: from, Session: session, Fence: fence, Body: []byte(body)}, nil
 }

@@ -62,12 +62,13 @@ func TestTopologyCheck(t *testing.T) {
 		topology Topology
 		problem  string
 	}{
-		"nothing":                  {Topology{}, "no Redis"},
-		"servers and Cluster":      {Topology{Hosts: []string{"a:1"}, Cluster: []string{"b:1"}}, "exclude"},
-		"Sentinel without master":  {Topology{Sentinel: Sentinel{Addrs: []string{"a:1"}}}, "master's name"},
-		"master without Sentinels": {Topology{Hosts: []string{"a:1"}, Sentinel: Sentinel{Master: "m"}}, "addresses"},
-		"a server twice":           {Topology{Hosts: []string{"a:1"}, URLs: []string{"redis://:pw@a:1"}}, "a:1 is given twice"},
-		"not a URL":                {Topology{URLs: []string{"http://u:hunter2@a:1"}}, "URL 1 of 1"},
+		"nothing":                     {Topology{}, "no Redis"},
+		"servers and Cluster":         {Topology{Hosts: []string{"a:1"}, Cluster: []string{"b:1"}}, "exclude"},
+		"Sentinel without master":     {Topology{Sentinel: Sentinel{Addrs: []string{"a:1"}}}, "master's name"},
+		"master without Sentinels":    {Topology{Hosts: []string{"a:1"}, Sentinel: Sentinel{Master: "m"}}, "addresses"},
+		"a server twice":              {Topology{Hosts: []string{"a:1"}, URLs: []string{"redis://:pw@a:1"}}, "a:1 is given twice"},
+		"a server twice, by old name": {Topology{Hosts: []string{"a:1"}, URLs: []string{"tcp://a:1"}}, "a:1 is given twice"},
+		"not a URL":                   {Topology{URLs: []string{"http://u:hunter2@a:1"}}, "URL 1 of 1"},
 	} {
 		_, _, err := c.topology.open(func(*backend) {})
 		if err == nil || !strings.Contains(err.Error(), c.problem) || strings.Contains(err.Error(), "hunter2") {

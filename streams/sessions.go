@@ -42,7 +42,8 @@ func (s *Streams) CreateSession(ctx context.Context, id string, session pandapus
 }
 
 // ClaimSession makes this node the owner of a session, attached, and lets it live for ttl from now. It returns the session
-// with its new Fence: from here on every other node's SaveSession fails. former is the owner before, if that was another
+// with its new Fence: from here on every other node's SaveSession fails. Behind is as it was, and set in the record until
+// this node saves it. former is the owner before, if that was another
 // node that had it attached; it may know better than the record how far the client has got.
 //
 // The error is pandapush.ErrNotFound if there is no such session, or none that can be read, wraps pandapush.ErrUnavailable,
@@ -94,7 +95,7 @@ func (s *Streams) claim(ctx context.Context, id string, ttl time.Duration) (clai
 	return claimed, former, nil
 }
 
-// SaveSession writes what the owner of a session knows: the cursors, the Answer, whether it is attached, and From of the
+// SaveSession writes what the owner of a session knows: the cursors, the Answer, Attached, Behind, and From of the
 // subscriptions. What other nodes may have written meanwhile stays: subscriptions that are not in session and grants, and
 // what they have removed stays removed. Cursors of applications without a subscription are dropped. The session lives for
 // ttl from now.

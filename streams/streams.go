@@ -62,7 +62,7 @@ type Handlers struct {
 	// Notice gets what Notify sent, on any node.
 	Notice func(Notice)
 	// Mail gets what Send sent to this node, by any. nil = none is read.
-	Mail func(Mail)
+	Mail func(pandapush.Mail)
 }
 
 // Streams is the connection to the streams. Its methods are safe for concurrent use.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/pandapush/pandapush"
-	"github.com/pandapush/pandapush/streams"
 )
 
 var historyStories = []story{
@@ -107,7 +106,7 @@ func rewind(t *testing.T, a, b *Node) {
 		}
 		kept, err := b.Span(t.Context(), "shop")
 		if err != nil || kept.Gap(c) != "" {
-			t.Errorf("rewound to %v, which is not whole in %+v, %v", c, kept, err)
+			t.Errorf("rewound to %v, which has a gap in %+v, %v", c, kept, err)
 		}
 		after, err := b.Range(t.Context(), "shop", c.Position, pandapush.Position{}, 1000)
 		if err != nil {
@@ -124,8 +123,16 @@ func rewind(t *testing.T, a, b *Node) {
 		age   time.Duration
 		want  int
 	}{
-		{1, 0, 1}, {19, 0, 19}, {20, 0, 20}, {21, 0, 20}, {math.MaxInt64, 0, 20}, {0, 0, 0}, {-1, -1, 0},
-		{0, time.Hour, 20}, {5, time.Hour, 5}, {0, 100 * 365 * 24 * time.Hour, 20},
+		{1, 0, 1},
+		{19, 0, 19},
+		{20, 0, 20},
+		{21, 0, 20},
+		{math.MaxInt64, 0, 20},
+		{0, 0, 0},
+		{-1, -1, 0},
+		{0, time.Hour, 20},
+		{5, time.Hour, 5},
+		{0, 100 * 365 * 24 * time.Hour, 20},
 	} {
 		if n := follows(c.count, c.age); n != c.want {
 			t.Errorf("rewound by %d and %v: %d messages follow, want %d", c.count, c.age, n, c.want)
@@ -136,14 +143,14 @@ func rewind(t *testing.T, a, b *Node) {
 
 func span(t *testing.T, a, b *Node) {
 	t.Helper()
-	ask := func() streams.Span {
+	ask := func() pandapush.Span {
 		s, err := b.Span(t.Context(), "shop")
 		if err != nil {
 			t.Fatal(err)
 		}
 		return s
 	}
-	if s := ask(); !s.Epoch.Of("shop") || s != (streams.Span{Epoch: s.Epoch}) || s.Gap(pandapush.Cursor{Epoch: s.Epoch}) != "" {
+	if s := ask(); !s.Epoch.Of("shop") || s != (pandapush.Span{Epoch: s.Epoch}) || s.Gap(pandapush.Cursor{Epoch: s.Epoch}) != "" {
 		t.Errorf("a stream that did not exist has the span %+v", s)
 	}
 	sent := fill(a, 20)
@@ -153,7 +160,7 @@ func span(t *testing.T, a, b *Node) {
 	}
 	for _, m := range sent {
 		if s.Gap(m.Cursor) != "" {
-			t.Errorf("%v is not whole in %+v", m.Cursor, s)
+			t.Errorf("%v has a gap in %+v", m.Cursor, s)
 		}
 	}
 	ahead := sent[19].Cursor
@@ -162,7 +169,7 @@ func span(t *testing.T, a, b *Node) {
 	foreign.Epoch = pandapush.NewEpoch("shop")
 	for _, c := range []pandapush.Cursor{ahead, foreign} {
 		if s.Gap(c) == "" {
-			t.Errorf("%v is whole in %+v", c, s)
+			t.Errorf("%v has no gap in %+v", c, s)
 		}
 	}
 }

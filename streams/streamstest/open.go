@@ -23,7 +23,7 @@ type Node struct {
 	messages map[pandapush.AppID][]pandapush.Message
 	gaps     []Gap
 	notices  []streams.Notice
-	mails    []streams.Mail
+	mails    []pandapush.Mail
 }
 
 // Gap is one call of Handlers.Gap.
@@ -54,7 +54,7 @@ func Open(tb testing.TB, cfg streams.Config) *Node {
 				n.change(func() { n.gaps = append(n.gaps, Gap{app, from, to}) })
 			},
 			Notice: func(notice streams.Notice) { n.change(func() { n.notices = append(n.notices, notice) }) },
-			Mail:   func(mail streams.Mail) { n.change(func() { n.mails = append(n.mails, mail) }) },
+			Mail:   func(mail pandapush.Mail) { n.change(func() { n.mails = append(n.mails, mail) }) },
 		})
 	}()
 	n.stop = sync.OnceFunc(func() {
@@ -128,7 +128,7 @@ func (n *Node) AwaitNotice(notice streams.Notice) {
 }
 
 // AwaitMails waits until so many mails have come, and returns them.
-func (n *Node) AwaitMails(count int) (all []streams.Mail) {
+func (n *Node) AwaitMails(count int) (all []pandapush.Mail) {
 	n.t.Helper()
 	n.await("mail", func() bool {
 		all = slices.Clone(n.mails)
