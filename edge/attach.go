@@ -63,7 +63,10 @@ func (e *Server) attach(ctx context.Context, m *bayeux.Message, p path) (*sessio
 		}
 	}
 	if !here {
-		if s, here = e.sessions.addOrGet(e.revive(id, record)); !here {
+		revived := e.revive(id, record)
+		if s, here = e.sessions.addOrGet(revived); here {
+			e.letGo(revived)
+		} else {
 			e.start(s)
 		}
 	}
@@ -132,14 +135,23 @@ func (e *Server) revive(id string, record pandapush.Session) *session {
 			e.cfg.Log.Error("stored subscription is not valid", "err", err)
 			continue
 		}
-		s.includeLocked(pattern, sub, record.Cursors[pattern.App()])
+		if s.feedLocked(pattern.App()) == nil {
+			s.feeds = append(s.feeds, newFeed(e.hub.enter(pattern.App()), record.Cursors[pattern.App()]))
+		}
+		s.includeLocked(pattern, sub)
 	}
 	return s
 }
 
-// includeLocked adds a subscription to the session and, if it is the first of its application, a feed that begins at
-// cursor. A subscription that begins before the feed lags, and takes the feed back with it.
-func (s *session) includeLocked(pattern pandapush.Pattern, stored pandapush.Subscription, cursor pandapush.Cursor) *feed {
+// newFeed returns a feed that begins at cursor, behind.
+func newFeed(t *tenant, cursor pandapush.Cursor) *feed {
+	at := cursor.Position
+	return &feed{app: t.app, tenant: t, epoch: cursor.Epoch, position: at, low: at, taken: at, safe: at, clean: true}
+}
+
+// includeLocked adds a subscription to the session, which has a feed of its application. One that begins before the feed
+// lags, and takes the feed back with it.
+func (s *session) includeLocked(pattern pandapush.Pattern, stored pandapush.Subscription) {
 	sub := s.subs[pattern.String()]
 	if sub == nil {
 		sub = &subscription{pattern: pattern}
@@ -147,21 +159,13 @@ func (s *session) includeLocked(pattern pandapush.Pattern, stored pandapush.Subs
 	}
 	sub.grant = stored.Grant
 	f := s.feedLocked(pattern.App())
-	if f == nil {
-		at := cursor.Position
-		f = &feed{
-			app: pattern.App(), tenant: s.server.hub.enter(pattern.App()), epoch: cursor.Epoch,
-			position: at, low: at, taken: at, safe: at, clean: true,
-		}
-		s.feeds = append(s.feeds, f)
-	}
 	from := stored.From
 	if from.Epoch != f.epoch || from.Epoch == "" {
-		return f
+		return
 	}
 	if from.Position.Compare(f.position) >= 0 {
 		sub.start, f.start = from.Position, later(f.start, from.Position)
-		return f
+		return
 	}
 	sub.lagging = true
 	if f.before == (pandapush.Position{}) {
@@ -172,7 +176,6 @@ func (s *session) includeLocked(pattern pandapush.Pattern, stored pandapush.Subs
 	if from.Position.Compare(f.low) < 0 {
 		f.low, f.safe, f.level, f.checked = from.Position, from.Position, false, false
 	}
-	return f
 }
 
 // start registers what a revived session wants with the hub.
@@ -187,6 +190,20 @@ func (s *session) feed(app pandapush.AppID) *feed {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.feedLocked(app)
+}
+
+// letGo lets go of the streams of a session that is not wanted here any more.
+func (e *Server) letGo(s *session) {
+	for _, f := range s.feeds {
+		e.hub.exit(f.tenant)
+	}
+}
+
+// olderThan reports whether the session was claimed before the claim with that fence.
+func (s *session) olderThan(fence int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fence < fence
 }
 
 // holdOn lets the socket that is the session's path hold another connect, in place of the one before it, which is
@@ -253,7 +270,7 @@ func (s *session) rewindLocked() {
 	}
 	for pattern, sub := range s.subs {
 		if from := r.Subscriptions[pattern].From; sub.lagging && from.Epoch != "" {
-			s.includeLocked(sub.pattern, pandapush.Subscription{Grant: sub.grant, From: from}, pandapush.Cursor{})
+			s.includeLocked(sub.pattern, pandapush.Subscription{Grant: sub.grant, From: from})
 		}
 	}
 }
@@ -366,7 +383,7 @@ func (e *Server) Mail(m pandapush.Mail) {
 // handOver gives up a session that another node has claimed, and tells that node how far it is.
 func (e *Server) handOver(m pandapush.Mail) {
 	var body []byte
-	if s, ok := e.sessions.get(m.Session); ok {
+	if s, ok := e.sessions.get(m.Session); ok && s.olderThan(m.Fence) { // else the session has come back meanwhile
 		state := e.drop(s, endSuperseded)
 		var err error
 		if body, err = json.Marshal(state); err != nil {

@@ -82,8 +82,11 @@ func (e *Server) advance(ctx context.Context, s *session, f *feed) error {
 		return err
 	}
 	s.mu.Lock()
-	low := f.low
+	low, position := f.low, f.position
 	s.mu.Unlock()
+	if low.Compare(position) < 0 { // what others of its subscriptions have had is not news to it, once it is here
+		e.hub.reach(ctx, t.app, position)
+	}
 
 	t.mu.Lock()
 	if t.window.covers(low) {

@@ -82,9 +82,7 @@ func (e *Server) unhook(s *session, why reason) {
 	for _, sub := range s.subscriptions() {
 		s.feed(sub.pattern.App()).tenant.remove(s, sub.pattern, e.stats)
 	}
-	for _, f := range s.feeds {
-		e.hub.exit(f.tenant)
-	}
+	e.letGo(s)
 	e.stats.sessions.Dec()
 	e.stats.detached.WithLabelValues(string(why)).Inc()
 }

@@ -304,11 +304,11 @@ func (s *session) channelsLocked(app pandapush.AppID) []string {
 	return channels
 }
 
-// subscribes reports whether the session subscribes to pattern.
+// subscribes reports whether the session lives and subscribes to pattern.
 func (s *session) subscribes(pattern pandapush.Pattern) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.subs[pattern.String()] != nil
+	return !s.ended && s.subs[pattern.String()] != nil
 }
 
 // subscriptions returns what the session subscribes to, in no order.

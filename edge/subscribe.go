@@ -158,20 +158,32 @@ func (e *Server) include(ctx context.Context, s *session, pattern pandapush.Patt
 	wait, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	e.hub.reach(wait, pattern.App(), sub.From.Position)
-	s.mu.Lock()
-	if s.ended {
-		s.mu.Unlock()
-		return
+	t := e.hub.enter(pattern.App())
+	if !s.include(t, pattern, sub) {
+		e.hub.exit(t)
 	}
-	f := s.feedLocked(pattern.App())
-	if f != nil && f.level { // the others are as far as the stream
-		f.position = later(f.position, f.tenant.at().Position)
+	t.add(s, pattern, e.stats)
+}
+
+// include adds a subscription. It reports whether the session has a feed of t only by that.
+func (s *session) include(t *tenant, pattern pandapush.Pattern, sub pandapush.Subscription) (first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return false
+	}
+	f := s.feedLocked(t.app)
+	switch {
+	case f == nil:
+		first = true
+		s.feeds = append(s.feeds, newFeed(t, sub.From))
+	case f.level: // so the others are as far as the stream
+		f.position = later(f.position, t.at().Position)
 		f.low = f.position
 	}
-	f = s.includeLocked(pattern, sub, sub.From)
+	s.includeLocked(pattern, sub)
 	s.catchUpLocked()
-	s.mu.Unlock()
-	f.tenant.add(s, pattern, e.stats)
+	return first
 }
 
 // exclude takes a subscription from an attached session. What is queued already stays queued.
