@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -89,7 +90,11 @@ func (s *bayeuxSocket) collect(last string) <-chan []string {
 		for timeout := time.After(2 * patience); ; {
 			select {
 			case m := <-s.messages:
-				ids = append(ids, position(string(m.ID[1:len(m.ID)-1]))) // without its quotes
+				if m.Successful != nil { // nothing that a subscriber should hear of, such as a gap
+					ids = append(ids, m.Channel)
+					continue
+				}
+				ids = append(ids, position(strings.Trim(string(m.ID), `"`)))
 				if m.Channel == last {
 					return
 				}

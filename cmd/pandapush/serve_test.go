@@ -98,7 +98,8 @@ func curl(t *testing.T, args ...string) string {
 	return string(status) + " " + string(text)
 }
 
-// TestRestart ends a server and starts it again on the same data folder: what was made and published is still there.
+// TestRestart ends a server, in order and with kill -9, and starts it again on the same data folder: what was made and
+// published is still there.
 func TestRestart(t *testing.T) {
 	env := settings(t)
 	n := forkNode(t, env)
@@ -133,7 +134,18 @@ func TestRestart(t *testing.T) {
 	if said := other.stderr.String(); !strings.Contains(said, "is in use by another process") || strings.Count(said, "\n") != 1 {
 		t.Errorf("it says %q", said)
 	}
-	n.mustPublish(t, key.sign, channel, `{"n":3}`)
+	third := n.mustPublish(t, key.sign, channel, `{"n":3}`)
+
+	if err := syscall.Kill(n.pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.wait(t); err == nil {
+		t.Error("serve outlived SIGKILL")
+	}
+	forkNode(t, env)
+	if stream := storedIDs(t, embedded(t, env), app); len(stream) != 3 || stream[2] != position(third) {
+		t.Errorf("after SIGKILL, the stream holds %v; the last published was %s", stream, third)
+	}
 }
 
 // TestEmbeddedRedisHeals kills the server's own redis-server.
