@@ -49,30 +49,23 @@
 //   - An append that returned without error has been acknowledged by Redis (P5). One that did not may have been stored:
 //     no XADD is ever sent twice, so it is at most once. What Redis keeps of it is up to its own settings; the embedded
 //     one keeps it over any crash.
-//
 //   - After a join every entry past the returned cursor is delivered, in order and once (P1). Reads always start at a
 //     concrete id. An entry whose id does not follow the one before is dropped and counted.
-//
 //   - When Redis goes away the positions stay. When it comes back every stream is compared with its position over the very
 //     connection that will read it, so that no reconnect goes unnoticed: same epoch, and the entry last read not overtaken
 //     by older ones, and reading goes on; else Gap is called, and reading goes on with what is there.
-//
 //   - Notices reach nodes that run within a second. One that starts, or that finds the control stream lost, is given a
 //     notice that anything may have changed.
-//
 //   - A session has one owner: with every claim its fence grows, and a save under an older one fails. What an owner writes
 //     (how far the client has got) and what any node writes (subscriptions and grants) never undo each other.
-//
 //   - AppendOnce stores a message once for each key, however many nodes are asked at the same time.
 //
 // # What is not
 //
 //   - Mail is not kept for a node that starts later, and may be lost in a failover: whoever sends some goes on without an
 //     answer after a while, and a node that missed that it lost a session finds out when it saves it.
-//
 //   - A FLUSHALL under running nodes goes unnoticed until a connection breaks; until then messages of streams that
 //     another node made anew carry the old epoch.
-//
 //   - Asynchronous replication may lose the newest entries in a failover. A reader that had them notices; one that had
 //     not can't.
 //

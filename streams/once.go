@@ -15,7 +15,7 @@ const maxOnceKey = 256
 // application was appended less than window ago is not appended. It returns where the message of that key stands, and
 // whether it was there already. The key has 1 to 256 bytes; what of a request it tells apart is the caller's business.
 //
-// It does not need Run. It costs Redis two or three times an Append. The error wraps pandapush.ErrUnavailable, or is ctx's;
+// It does not need Run. It costs Redis some five times an Append. The error wraps pandapush.ErrUnavailable, or is ctx's;
 // then the message may have been stored, and whoever repeats the call with the same key finds out.
 func (s *Streams) AppendOnce(
 	ctx context.Context, m pandapush.Message, key string, window time.Duration,
