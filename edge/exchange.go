@@ -238,7 +238,7 @@ func (x *exchange) holdOnSocket() {
 		}
 		s.drained(sock) // it may have been blocked and drained before it knew whose it is
 		if p.held == nil {
-			x.acceptConnect(&c.message, s.emptyBatch())
+			x.acceptConnect(&c.message, s.sameBatch(&c.message))
 		} else {
 			p.held.start(s, c.hold)
 		}
@@ -332,14 +332,16 @@ func (h *heldConnect) answerBatch() {
 	x.flush()
 }
 
-// emptyBatch returns the "ext" of an answer without messages, for a client that acknowledges; nil for others.
-func (s *session) emptyBatch() []byte {
+// sameBatch returns the "ext" of an answer without messages, for a client that acknowledges; nil for others. The number is
+// the client's own: a newer one would have it acknowledge what it never got.
+func (s *session) sameBatch(m *bayeux.Message) []byte {
+	batch, ok := m.Ack()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.ack {
+	if !s.ack || !ok {
 		return nil
 	}
-	return bayeux.AppendAck(nil, s.batch)
+	return bayeux.AppendAck(nil, batch)
 }
 
 // deliver adds messages to the reply.
