@@ -1,0 +1,19 @@
+// Benchmark measures Pandapush on the machine at hand: it starts everything that it needs by itself, on loopback, and stops
+// it. scripts/bench builds and runs it; docs/performance.md says what came out.
+//
+// # Files
+//
+//	main.go       the command line, and the list of parts
+//	report.go     what was measured, as Markdown and as JSON
+//	machine.go    on what
+//	failover.go   resume/kill: a node is killed under thousands of sockets
+//	memory.go     resume/idle and resume/behind: what a session costs in memory
+//	crowd.go      many sessions at a time
+//	rig/          the servers, and what the system says of them
+//	load/         the clients
+//
+// A part is a function that gets a run and adds tables to its report. It measures by what the system accounts for each
+// server process, not by what the servers say of themselves, but where it says so.
+//
+// It is a module of its own, so that what it is built with never is a dependency of the product.
+package main

@@ -1,0 +1,67 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pandapush/pandapush/scripts/benchmark/rig"
+)
+
+// newReport returns a report that knows what it is about.
+func newReport(binary string, quick bool) (*Report, error) {
+	var system unix.Utsname
+	var memory unix.Sysinfo_t
+	redis, err1 := rig.RedisVersion()
+	version, err2 := exec.Command(binary, "version").Output() //nolint:noctx // it prints a line
+	if err2 != nil {
+		err2 = fmt.Errorf("ask %s for its version: %w", binary, err2)
+	}
+	if err := errors.Join(err1, err2, unix.Uname(&system), unix.Sysinfo(&memory)); err != nil {
+		return nil, err
+	}
+	command := "scripts/bench " + strings.Join(os.Args[1:], " ")
+	if quick {
+		command += " (small numbers)"
+	}
+	return &Report{
+		Time: time.Now(), Command: strings.TrimSpace(command),
+		Machine: map[string]string{
+			"cores": strconv.Itoa(runtime.NumCPU()), "processor": processor(), "kernel": unix.ByteSliceToString(system.Release[:]),
+			"memory": fmt.Sprintf("%d GiB", (memory.Totalram*uint64(memory.Unit)+1<<29)>>30),
+		},
+		Versions: map[string]string{"Pandapush": strings.TrimPrefix(strings.TrimSpace(string(version)), "pandapush "), "Go": runtime.Version(), "Redis": redis},
+	}, nil
+}
+
+// processor returns what the processor calls itself.
+func processor() string {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return "unknown"
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, value, _ := strings.Cut(line, ":"); strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown"
+}
+
+// list writes names and values in a line.
+func list(m map[string]string) string {
+	items := make([]string, 0, len(m))
+	for _, name := range slices.Sorted(maps.Keys(m)) {
+		items = append(items, name+" "+m[name])
+	}
+	return strings.Join(items, ", ")
+}
