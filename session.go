@@ -48,6 +48,9 @@ type Mail struct {
 	Body    []byte
 }
 
+// MailEnded is the kind of mail by which the owner of a session learns that it has been ended elsewhere.
+const MailEnded = "ended"
+
 // Span is how far an application's stream reaches at a moment.
 type Span struct {
 	Epoch Epoch

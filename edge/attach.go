@@ -323,7 +323,6 @@ const (
 	mailTaken   = "taken"   // the session is the sender's now: give it up, and hand over
 	mailHandoff = "handoff" // the answer: the session as it was; empty if it was not there
 	mailChanged = "changed" // its subscriptions have changed
-	mailEnded   = "ended"   // it has ended
 )
 
 // handoffPatience is how long a former owner is waited for; one that does not answer is not waited for again for
@@ -373,7 +372,7 @@ func (e *Server) Mail(m pandapush.Mail) {
 		e.handoffs.deliver(m.Session, m.Body)
 	case mailChanged:
 		e.background(func() { e.applyChange(m) })
-	case mailEnded:
+	case pandapush.MailEnded:
 		if s, ok := e.sessions.get(m.Session); ok {
 			e.background(func() { e.drop(s, endDisconnect) })
 		}

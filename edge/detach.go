@@ -124,7 +124,7 @@ func (e *Server) endRecord(ctx context.Context, id string, why reason) error {
 	if err != nil || !attached || owner == e.cfg.Node {
 		return err
 	}
-	return e.cfg.Records.Send(ctx, owner, pandapush.Mail{Kind: mailEnded, From: e.cfg.Node, Session: id})
+	return e.cfg.Records.Send(ctx, owner, pandapush.Mail{Kind: pandapush.MailEnded, From: e.cfg.Node, Session: id})
 }
 
 // handoffs are the answers that attach waits for.

@@ -128,8 +128,10 @@ func (x *exchange) refuseConnect(m *bayeux.Message, err error) {
 	case errors.Is(err, errSuperseded): // two connects of one session: this one is no longer waited for
 		x.answer("connect", bayeux.Reply{To: m, Advice: bayeux.RetryAdvice(supersededPause, x.server.cfg.Timeout)})
 	default:
-		err = x.explain("connect", err)
-		x.answer("connect", bayeux.Reply{To: m, Err: err, Advice: bayeux.RetryAdvice(time.Second+rand.N(time.Second), x.server.cfg.Timeout)})
+		// Redis is away. The client has nothing to mend, and Faye's does not get over a connect that fails without advice
+		// to begin anew: it is to come back, and finds its session as it was.
+		x.logFailure("connect", err)
+		x.answer("connect", bayeux.Reply{To: m, Advice: bayeux.RetryAdvice(time.Second+rand.N(time.Second), x.server.cfg.Timeout)})
 	}
 }
 

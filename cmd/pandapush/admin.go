@@ -60,16 +60,9 @@ func (f storeFlags) change(env *environment, do func(ctx context.Context, d *db.
 
 // notify tells every node that keys have changed. told is false if no Redis is configured and no embedded one runs.
 func (f storeFlags) notify(env *environment) (told bool, err error) {
-	topology, ok, err := f.topology(env.getenv)
-	if err != nil {
+	topology, ok, err := f.topologyOrEmbedded(env, f.dataFlags)
+	if err != nil || !ok {
 		return false, err
-	}
-	if !ok {
-		url, err := embeddedURL(f.dataFlags)
-		if err != nil || url == "" {
-			return false, err
-		}
-		topology = streams.Topology{URLs: []string{strings.TrimSpace(url)}}
 	}
 	ctx, cancel := context.WithTimeout(env.ctx, dialTimeout)
 	defer cancel()

@@ -201,6 +201,15 @@ func (f serveFlags) hasDev() (bool, error) {
 	return set == 3, nil
 }
 
+// topologyOrEmbedded is topology, or the embedded Redis of a server that runs on the same data folder.
+func (f redisFlags) topologyOrEmbedded(env *environment, data dataFlags) (t streams.Topology, ok bool, err error) {
+	if t, ok, err = f.topology(env.getenv); ok || err != nil {
+		return t, ok, err
+	}
+	url, err := embeddedURL(data)
+	return streams.Topology{URLs: []string{strings.TrimSpace(url)}}, url != "", err
+}
+
 // embeddedURL returns the URL of the embedded Redis of a running server on the same data folder, or "" if there is none.
 func embeddedURL(data dataFlags) (string, error) {
 	text, err := os.ReadFile(filepath.Join(data.DataDir, "redis.url"))
