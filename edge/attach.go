@@ -128,6 +128,7 @@ func (e *Server) revive(id string, record pandapush.Session) *session {
 	s := &session{
 		id: id, server: e, fence: record.Fence, ack: record.Ack, created: record.Created, answer: record.Answer,
 		batch: record.Answer.Batch, subs: make(map[string]*subscription, len(record.Subscriptions)), seen: e.cfg.Now(),
+		exception: true, // the claim has written so
 	}
 	for text, sub := range record.Subscriptions {
 		pattern, err := pandapush.ParsePattern(text)

@@ -99,15 +99,17 @@ func (e *Server) detach(s *session, why reason) {
 	e.sessions.remove(s)
 }
 
-// save writes a detached session's record. That another node has claimed it meanwhile is no failure: it has asked, and
-// been told.
-func (e *Server) save(id string, record pandapush.Session) {
+// save writes a session's record, and reports whether it surely did. That another node has claimed it meanwhile is no
+// failure: it has asked, and been told.
+func (e *Server) save(id string, record pandapush.Session) bool {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.ctx), saveTimeout)
 	defer cancel()
 	err := e.cfg.Records.SaveSession(ctx, id, record, e.ttl())
 	if err != nil && !errors.Is(err, pandapush.ErrNotOwner) && !errors.Is(err, pandapush.ErrNotFound) {
 		e.cfg.Log.Debug("session not saved", "err", err) // while Redis is away; its reader has said so
+		return false
 	}
+	return true
 }
 
 // endRecord ends a session for good, wherever it is attached. The error is errUnknownSession or wraps

@@ -327,11 +327,25 @@ func (h *heldConnect) answerBatch() {
 	record := s.recordLocked()
 	s.catchUpLocked()
 	s.mu.Unlock()
-	e.save(s.id, record)
 	x := exchange{server: e, ctx: e.ctx, socket: h.socket}
-	x.acceptConnect(&h.message, bayeux.AppendAck(nil, number))
-	x.deliver(batch)
+	if e.save(s.id, record) {
+		x.acceptConnect(&h.message, bayeux.AppendAck(nil, number))
+		x.deliver(batch)
+	} else { // whatever the record says now, a client that has not got this batch gets it, and one that has would twice
+		s.takeBack()
+		x.acceptConnect(&h.message, s.sameBatch(&h.message))
+	}
 	x.flush()
+}
+
+// takeBack goes back to before the last answer, which was not sent.
+func (s *session) takeBack() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.answer.From != nil {
+		s.backToLocked(s.answer)
+	}
+	s.catchUpLocked()
 }
 
 // sameBatch returns the "ext" of an answer without messages, for a client that acknowledges; nil for others. The number is

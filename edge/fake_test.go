@@ -279,8 +279,10 @@ func (n *memoryNode) ClaimSession(_ context.Context, id string, _ time.Duration)
 		former = s.Owner
 	}
 	s.Fence, s.Owner, s.Attached = s.Fence+1, n.name, true
+	claimed := copied(s)
+	s.Behind = true // until its owner saves it
 	n.sessions[id] = s
-	return copied(s), former, nil
+	return claimed, former, nil
 }
 
 func (m *memory) missing(ok bool) error {

@@ -126,14 +126,18 @@ func (x *exchange) hold(alone bool) {
 		return
 	}
 	e.unhook(s, endAnswered)
-	e.save(s.id, record) // before the answer, so that wherever the client comes next knows of it
+	saved := e.save(s.id, record) // before the answer, so that wherever the client comes next knows of it
 	e.sessions.remove(s)
-	var ext []byte
-	if record.Ack {
-		ext = bayeux.AppendAck(nil, number)
+	switch {
+	case !record.Ack:
+		x.acceptConnect(&c.message, nil)
+		x.deliver(batch)
+	case saved:
+		x.acceptConnect(&c.message, bayeux.AppendAck(nil, number))
+		x.deliver(batch)
+	default: // whatever the record says now, a client that has not got this batch gets it, and one that has would twice
+		x.acceptConnect(&c.message, s.sameBatch(&c.message))
 	}
-	x.acceptConnect(&c.message, ext)
-	x.deliver(batch)
 }
 
 // settle waits, but not for long, until p has what its session missed, and what this exchange published: a client that

@@ -449,3 +449,21 @@ func TestKilledNodesClientsGoOnElsewhere(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// TestPositionsHoldForSessionsThatAreLevel claims a session, which makes an exception of it, and expects that to be taken
+// back: else all that it ever got is repeated when its node is killed.
+func TestPositionsHoldForSessionsThatAreLevel(t *testing.T) {
+	n := startNode(t, nil)
+	id := n.handshake(t)
+	n.subscribe(t, id, "/app/public/a")
+	c := n.dial(t)
+	c.attach(id)
+	n.publish(t, "/app/public/a", "1")
+	c.deliveries(1)
+	n.writeExceptions(t.Context(), n.hub.positions())
+	n.log.mu.Lock()
+	defer n.log.mu.Unlock()
+	if n.log.sessions[id].Behind {
+		t.Error("the session is level, and its record says that it is behind")
+	}
+}

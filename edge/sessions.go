@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/pandapush/pandapush"
 	"github.com/pandapush/pandapush/edge/bayeux"
 )
@@ -171,18 +173,38 @@ func (e *Server) writePositions(ctx context.Context) error {
 	}
 }
 
-// writeExceptions writes the records of the sessions that have not got as far as due, and of those that have by now.
+// exceptionWriters is how many records are written at a time: as many as fill the pipelines that they share.
+const exceptionWriters = 64
+
+// writeExceptions writes the records of the sessions that have not got as far as due, and of those that have by now: among
+// these are all that were attached since the last time, as a claim makes an exception of its session.
 func (e *Server) writeExceptions(ctx context.Context, due map[pandapush.AppID]pandapush.Cursor) {
+	var writers errgroup.Group
+	writers.SetLimit(exceptionWriters)
 	for _, s := range e.sessions.list() {
 		record, changed := s.checkException(due)
 		if !changed {
 			continue
 		}
-		err := e.cfg.Records.SaveSession(ctx, s.id, record, e.ttl())
-		if errors.Is(err, pandapush.ErrNotOwner) {
-			e.drop(s, endSuperseded)
-		}
+		writers.Go(func() error {
+			err := e.cfg.Records.SaveSession(ctx, s.id, record, e.ttl())
+			switch {
+			case errors.Is(err, pandapush.ErrNotOwner):
+				e.drop(s, endSuperseded)
+			case err != nil:
+				s.setException() // the record still says so: try again
+			}
+			return nil
+		})
 	}
+	_ = writers.Wait() // they never return an error
+}
+
+// setException has the session's record written at the next opportunity.
+func (s *session) setException() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.exception = true
 }
 
 // checkException finds out whether a node's positions hold for the session, and returns its record if that has to be
