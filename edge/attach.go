@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"time"
 
 	"github.com/pandapush/pandapush"
@@ -110,9 +111,7 @@ func (e *Server) takeOver(ctx context.Context, id string, record pandapush.Sessi
 // complete returns a claimed record with what its former holder knew better: what the client has got. Subscriptions are
 // as the record has them, since any node may change those.
 func complete(record, known pandapush.Session) pandapush.Session {
-	for app, cursor := range known.Cursors {
-		record.Cursors[app] = cursor
-	}
+	maps.Copy(record.Cursors, known.Cursors)
 	record.Answer = known.Answer
 	for pattern, sub := range record.Subscriptions {
 		if k, ok := known.Subscriptions[pattern]; ok {

@@ -30,7 +30,7 @@ func attachMany(b *testing.B, n *node, sockets int, channel string, got func(int
 	for range sockets {
 		id := n.handshake(b)
 		n.subscribe(b, id, channel)
-		conn, _, err := gws.NewClient(countingClient{got: got}, &gws.ClientOption{Addr: "ws" + n.url[len("http"):] + "/push"})
+		conn, _, err := gws.NewClient(countingClient{got: got}, &gws.ClientOption{Addr: "ws" + n.url[len("http"):] + "/push"}) //nolint:bodyclose // the connection is the body
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -180,17 +180,6 @@ func (x *exchange) flush() {
 	x.reply = nil
 }
 
-// awaitPublished waits until what this exchange published has come back through the stream, so that a client that
-// publishes and connects in one request gets its own messages with the answer. It does not wait for long: whatever
-// comes later is not lost.
-func (x *exchange) awaitPublished() {
-	ctx, cancel := context.WithTimeout(x.ctx, time.Second)
-	defer cancel()
-	for i, cursor := range x.published {
-		x.server.hub.reach(ctx, x.apps[i], cursor.Position)
-	}
-}
-
 // retryAdvice is the advice of every good handshake and connect.
 func (e *Server) retryAdvice() bayeux.Advice {
 	return bayeux.RetryAdvice(e.returnAfter(), e.cfg.Timeout)

@@ -414,8 +414,8 @@ type memoryKeys struct {
 	used map[pandapush.KeyID]int
 }
 
-func newMemoryKeys(t testing.TB, keys ...pandapush.Key) *memoryKeys {
-	t.Helper()
+func newMemoryKeys(tb testing.TB, keys ...pandapush.Key) *memoryKeys {
+	tb.Helper()
 	k := &memoryKeys{keys: map[pandapush.AppID]map[pandapush.KeyID]pandapush.Key{}, used: map[pandapush.KeyID]int{}}
 	for _, key := range keys {
 		k.put(key)

@@ -41,15 +41,15 @@ type node struct {
 }
 
 // startNode starts a node and stops it when the test ends, which must leave nothing running.
-func startNode(t testing.TB, change func(*Config)) *node {
-	t.Helper()
-	return startNodeOn(t, newMemory(), "one", change)
+func startNode(tb testing.TB, change func(*Config)) *node {
+	tb.Helper()
+	return startNodeOn(tb, newMemory(), "one", change)
 }
 
 // startNodeOn starts a node beside others.
-func startNodeOn(t testing.TB, shared *memory, name string, change func(*Config)) *node {
-	t.Helper()
-	n := &node{log: shared.node(name), keys: newMemoryKeys(t, testKey, pandapush.Key{ID: "key", App: "other", Secret: "secret"})}
+func startNodeOn(tb testing.TB, shared *memory, name string, change func(*Config)) *node {
+	tb.Helper()
+	n := &node{log: shared.node(name), keys: newMemoryKeys(tb, testKey, pandapush.Key{ID: "key", App: "other", Secret: "secret"})}
 	cfg := Config{Node: name, Stream: n.log, Records: n.log, Keys: n.keys, Log: slog.New(slog.DiscardHandler), Timeout: time.Minute}
 	if change != nil {
 		change(&cfg)
@@ -66,10 +66,10 @@ func startNodeOn(t testing.TB, shared *memory, name string, change func(*Config)
 	n.running.Go(n.log.run)
 	n.running.Go(func() {
 		if err := n.Run(ctx); err != nil {
-			t.Error(err)
+			tb.Error(err)
 		}
 	})
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		n.cancel()
 		n.web.CloseClientConnections()
 		n.log.stop()
@@ -99,21 +99,21 @@ type message struct {
 
 func (m message) ok() bool { return m.Successful != nil && *m.Successful }
 
-func parse(t testing.TB, text []byte) []message {
-	t.Helper()
+func parse(tb testing.TB, text []byte) []message {
+	tb.Helper()
 	var list []message
 	if err := json.Unmarshal(text, &list); err != nil {
-		t.Fatalf("%v in %s", err, text)
+		tb.Fatalf("%v in %s", err, text)
 	}
 	return list
 }
 
 // post sends a body to the node and returns the status and the answer.
-func (n *node) post(t testing.TB, body string) (int, []byte) {
-	t.Helper()
-	status, answer, err := n.tryPost(t.Context(), body)
+func (n *node) post(tb testing.TB, body string) (int, []byte) {
+	tb.Helper()
+	status, answer, err := n.tryPost(tb.Context(), body)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return status, answer
 }
@@ -134,42 +134,42 @@ func (n *node) tryPost(ctx context.Context, body string) (int, []byte, error) {
 }
 
 // say posts messages and returns the replies.
-func (n *node) say(t testing.TB, body string) []message {
-	t.Helper()
-	status, answer := n.post(t, body)
+func (n *node) say(tb testing.TB, body string) []message {
+	tb.Helper()
+	status, answer := n.post(tb, body)
 	if status != http.StatusOK {
-		t.Fatalf("status %d: %s", status, answer)
+		tb.Fatalf("status %d: %s", status, answer)
 	}
-	return parse(t, answer)
+	return parse(tb, answer)
 }
 
 const handshakeBody = `[{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["websocket","long-polling"],"id":"1"}]`
 
 // handshake begins a session over HTTP.
-func (n *node) handshake(t testing.TB) string {
-	t.Helper()
-	replies := n.say(t, handshakeBody)
+func (n *node) handshake(tb testing.TB) string {
+	tb.Helper()
+	replies := n.say(tb, handshakeBody)
 	if len(replies) != 1 || !replies[0].ok() {
-		t.Fatalf("handshake: %+v", replies)
+		tb.Fatalf("handshake: %+v", replies)
 	}
 	return replies[0].ClientID
 }
 
 // subscribe subscribes a session, with the key's rights.
-func (n *node) subscribe(t testing.TB, id, channel string) {
-	t.Helper()
-	replies := n.say(t, fmt.Sprintf(`{"channel":"/meta/subscribe","clientId":%q,"subscription":%q,"ext":{"auth":{"key":"key","secret":"secret"}}}`, id, channel))
+func (n *node) subscribe(tb testing.TB, id, channel string) {
+	tb.Helper()
+	replies := n.say(tb, fmt.Sprintf(`{"channel":"/meta/subscribe","clientId":%q,"subscription":%q,"ext":{"auth":{"key":"key","secret":"secret"}}}`, id, channel))
 	if len(replies) != 1 || !replies[0].ok() {
-		t.Fatalf("subscribe %s: %+v", channel, replies)
+		tb.Fatalf("subscribe %s: %+v", channel, replies)
 	}
 }
 
 // publish publishes with the key's rights.
-func (n *node) publish(t testing.TB, channel, data string) {
-	t.Helper()
-	replies := n.say(t, fmt.Sprintf(`{"channel":%q,"data":%s,"ext":{"auth":{"key":"key","secret":"secret"}}}`, channel, data))
+func (n *node) publish(tb testing.TB, channel, data string) {
+	tb.Helper()
+	replies := n.say(tb, fmt.Sprintf(`{"channel":%q,"data":%s,"ext":{"auth":{"key":"key","secret":"secret"}}}`, channel, data))
 	if len(replies) != 1 || !replies[0].ok() {
-		t.Fatalf("publish %s: %+v", channel, replies)
+		tb.Fatalf("publish %s: %+v", channel, replies)
 	}
 }
 
@@ -187,19 +187,26 @@ type wsClient struct {
 }
 
 // dial opens a WebSocket to the node.
-func (n *node) dial(t testing.TB) *wsClient {
-	t.Helper()
-	c := &wsClient{t: t, frames: make(chan []byte, 10_000), closed: make(chan error, 1), ponged: make(chan string, 10)}
+func (n *node) dial(tb testing.TB) *wsClient {
+	tb.Helper()
+	c := n.open(tb)
+	c.read()
+	return c
+}
+
+// open opens a WebSocket that nothing is read from yet.
+func (n *node) open(tb testing.TB) *wsClient {
+	tb.Helper()
+	c := &wsClient{t: tb, frames: make(chan []byte, 10_000), closed: make(chan error, 1), ponged: make(chan string, 10)}
 	conn, response, err := gws.NewClient(c, &gws.ClientOption{Addr: "ws" + strings.TrimPrefix(n.url, "http") + "/push"})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if response.Body != nil {
 		_ = response.Body.Close()
 	}
 	c.conn = conn
-	c.read()
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = conn.NetConn().Close()
 		c.reading.Wait()
 	})
@@ -244,15 +251,24 @@ func (c *wsClient) next() []message {
 	}
 }
 
-// ask sends a message and returns the one reply.
-func (c *wsClient) ask(text string) message {
+// ask sends a message and returns the one reply, and keeps the deliveries before and beside it.
+func (c *wsClient) ask(text string) (reply message) {
 	c.t.Helper()
 	c.send(text)
-	frame := c.next()
-	if len(frame) != 1 {
-		c.t.Fatalf("%s was answered with %+v", text, frame)
+	for replies := 0; replies == 0; {
+		for _, m := range c.next() {
+			if m.Data != nil {
+				c.got = append(c.got, m)
+				continue
+			}
+			reply = m
+			replies++
+		}
+		if replies > 1 {
+			c.t.Fatalf("%s was answered %d times", text, replies)
+		}
 	}
-	return frame[0]
+	return reply
 }
 
 // attach makes the socket the session's path with a connect that is held, and returns the connect's id.
@@ -294,13 +310,13 @@ func (c *wsClient) deliveries(n int) []message {
 }
 
 // rawConn opens a TCP connection to the node.
-func (n *node) rawConn(t testing.TB) net.Conn {
-	t.Helper()
-	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(n.url, "http://"))
+func (n *node) rawConn(tb testing.TB) net.Conn {
+	tb.Helper()
+	conn, err := (&net.Dialer{}).DialContext(tb.Context(), "tcp", strings.TrimPrefix(n.url, "http://"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close() })
+	tb.Cleanup(func() { _ = conn.Close() })
 	return conn
 }
 

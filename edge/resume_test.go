@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lxzan/gws"
-
 	"github.com/pandapush/pandapush"
 )
 
@@ -185,17 +183,7 @@ func TestSlowClientReadsTheLogAndNobodyElseNotices(t *testing.T) {
 // dialStuck opens a WebSocket that is not read from until read is called.
 func (n *node) dialStuck(t *testing.T) *wsClient {
 	t.Helper()
-	c := &wsClient{t: t, frames: make(chan []byte, 10_000), closed: make(chan error, 1), ponged: make(chan string, 10)}
-	conn, _, err := gws.NewClient(c, &gws.ClientOption{Addr: "ws" + strings.TrimPrefix(n.url, "http") + "/push"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.conn = conn
-	t.Cleanup(func() {
-		_ = conn.NetConn().Close()
-		c.reading.Wait()
-	})
-	return c
+	return n.open(t)
 }
 
 func (c *wsClient) read() { c.reading.Go(c.conn.ReadLoop) }

@@ -190,6 +190,7 @@ func isNetwork(err error) bool {
 // events are gws' callbacks. All but OnClose run in the read loop, and so does OnClose, as its last act.
 type events struct{ gws.BuiltinEventHandler }
 
+// OnMessage answers a frame.
 func (events) OnMessage(ws *gws.Conn, message *gws.Message) {
 	s := socketOf(ws)
 	s.heard.Store(s.server.cfg.Now().UnixNano())
@@ -198,6 +199,7 @@ func (events) OnMessage(ws *gws.Conn, message *gws.Message) {
 	_ = message.Close() // gives the buffer back to gws; it never fails
 }
 
+// OnPing answers a ping with what it carries.
 func (events) OnPing(ws *gws.Conn, payload []byte) {
 	s := socketOf(ws)
 	s.heard.Store(s.server.cfg.Now().UnixNano())
@@ -207,6 +209,7 @@ func (events) OnPing(ws *gws.Conn, payload []byte) {
 	}
 }
 
+// OnPong notes that the client lives, and what it has got.
 func (events) OnPong(ws *gws.Conn, payload []byte) {
 	s := socketOf(ws)
 	s.heard.Store(s.server.cfg.Now().UnixNano())
@@ -215,6 +218,7 @@ func (events) OnPong(ws *gws.Conn, payload []byte) {
 	}
 }
 
+// OnClose detaches the session.
 func (events) OnClose(ws *gws.Conn, err error) {
 	s := socketOf(ws)
 	why := s.endReason(err)
@@ -230,10 +234,19 @@ type slot struct{ value any }
 
 func newSlot() gws.SessionStorage { return &slot{} }
 
-func (s *slot) Len() int                       { return 1 }
-func (s *slot) Load(string) (any, bool)        { return s.value, s.value != nil }
-func (s *slot) Delete(string)                  { s.value = nil }
-func (s *slot) Store(_ string, value any)      { s.value = value }
+// Len implements gws.SessionStorage.
+func (s *slot) Len() int { return 1 }
+
+// Load implements gws.SessionStorage. There is one value, whatever the key.
+func (s *slot) Load(string) (any, bool) { return s.value, s.value != nil }
+
+// Delete implements gws.SessionStorage.
+func (s *slot) Delete(string) { s.value = nil }
+
+// Store implements gws.SessionStorage.
+func (s *slot) Store(_ string, value any) { s.value = value }
+
+// Range implements gws.SessionStorage.
 func (s *slot) Range(f func(string, any) bool) { f("", s.value) }
 
 func socketOf(ws *gws.Conn) *socket {
