@@ -455,3 +455,36 @@ func TestPositionsHoldForSessionsThatAreLevel(t *testing.T) {
 		t.Error("the session is level, and its record says that it is behind")
 	}
 }
+
+// TestSettledSessionGoesByItsNodesPosition: once a session is level, its node's position holds for it, so that little is
+// repeated when the node is killed.
+func TestSettledSessionGoesByItsNodesPosition(t *testing.T) {
+	a, b, _ := startNodes(t, nil)
+	id := a.handshake(t)
+	a.subscribe(t, id, "/app/public/a")
+	first := a.dial(t)
+	first.attach(id)
+	for i := range 5 {
+		b.publish(t, "/app/public/a", fmt.Sprint(i))
+	}
+	first.deliveries(5)
+	a.awaitWritten(id)
+	a.kill()
+	<-first.closed
+	b.publish(t, "/app/public/a", "5")
+	second := b.dial(t)
+	second.connect(id)
+	if got := texts(second.deliveries(1)); got != "5" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// awaitWritten waits until the node's position is the end of the stream, and the record of the session says that it holds.
+func (n *node) awaitWritten(id string) {
+	for written := false; !written; {
+		<-time.After(time.Millisecond) // there is no signal to wait for
+		n.log.mu.Lock()
+		written = !n.log.sessions[id].Behind && n.log.positions[n.log.name]["app"].Position == n.log.streamLocked("app").last
+		n.log.mu.Unlock()
+	}
+}

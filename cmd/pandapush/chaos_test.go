@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	chaosDuration = flag.Duration("chaos.duration", 0, "how long TestChaos breaks things; a long run needs -timeout too")
+	chaosDuration = flag.Duration("chaos.duration", 20*time.Second, "how long TestChaos breaks things; a long run needs -timeout too")
 	chaosSeed     = flag.Uint64("chaos.seed", 1, "which faults TestChaos makes, and in which order")
 	chaosNodes    = flag.Int("chaos.nodes", 3, "how many nodes TestChaos runs")
 	chaosVerbose  = flag.Bool("chaos.verbose", false, "have TestChaos print what happens to its clients")
@@ -44,7 +44,7 @@ var (
 // The same seed makes the same faults to the same clients; what real processes make of it can differ. With -artifacts the
 // logs of all nodes and clients are kept; with -race the nodes are watched too.
 func TestChaos(t *testing.T) {
-	if testing.Short() || *chaosDuration == 0 {
+	if testing.Short() {
 		t.Skip("kills things for a while")
 	}
 	if deadline, ok := t.Deadline(); ok && time.Until(deadline) < *chaosDuration+2*time.Minute {
