@@ -155,6 +155,10 @@ func release(waiters []waiter, to pandapush.Position) []waiter {
 func (t *tenant) add(s *session, pattern pandapush.Pattern, stats *metrics) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.addLocked(s, pattern, stats)
+}
+
+func (t *tenant) addLocked(s *session, pattern pandapush.Pattern, stats *metrics) {
 	if s.subscribes(pattern) && t.subs.Add(pattern.String(), s) {
 		stats.subscriptions.Inc()
 	}

@@ -159,13 +159,22 @@ func (e *Server) include(ctx context.Context, s *session, pattern pandapush.Patt
 	defer cancel()
 	e.hub.reach(wait, pattern.App(), sub.From.Position)
 	t := e.hub.enter(pattern.App())
-	if !s.include(t, pattern, sub) {
+	if !t.include(s, pattern, sub, e.stats) {
 		e.hub.exit(t)
 	}
-	t.add(s, pattern, e.stats)
 }
 
-// include adds a subscription. It reports whether the session has a feed of t only by that.
+// include adds a subscription to a session and to the hub, in one step: a message that was handed out in between would
+// be neither behind the session's position nor pushed to it. It reports whether the session has a feed of t only by that.
+func (t *tenant) include(s *session, pattern pandapush.Pattern, sub pandapush.Subscription, stats *metrics) (first bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	first = s.include(t, pattern, sub)
+	t.addLocked(s, pattern, stats)
+	return first
+}
+
+// include adds a subscription, under the tenant's lock. It reports whether the session has a feed of t only by that.
 func (s *session) include(t *tenant, pattern pandapush.Pattern, sub pandapush.Subscription) (first bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
