@@ -88,8 +88,9 @@ func (s *bayeuxSocket) send(text string) {
 	}
 }
 
+// connect sends a connect. That the server has closed the socket since it answered the last one is seen by OnClose.
 func (s *bayeuxSocket) connect() {
-	s.send(fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"websocket"}`, s.clientID))
+	_ = s.conn.WriteString(fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"websocket"}`, s.clientID))
 }
 
 // await returns the next message that ok is true for, and passes over others.
