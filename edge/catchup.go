@@ -211,11 +211,12 @@ func (e *Server) checkReach(ctx context.Context, s *session, f *feed) error {
 
 // gap returns why the stream may lack something after cursor, or "", and where what it has begins. The tenant is joined.
 func (e *Server) gap(ctx context.Context, t *tenant, cursor pandapush.Cursor) (why string, to pandapush.Cursor, err error) {
-	at := t.at()
-	t.mu.Lock()
-	covered := at.Epoch == cursor.Epoch && t.window.covers(cursor.Position) && cursor.Position.Compare(at.Position) <= 0
-	t.mu.Unlock()
-	if covered {
+	if !t.covers(cursor) {
+		if err := e.deepen(ctx, t, cursor); err != nil {
+			return "", pandapush.Cursor{}, err
+		}
+	}
+	if t.covers(cursor) {
 		e.stats.resumes.WithLabelValues("window").Inc()
 		return "", pandapush.Cursor{}, nil
 	}

@@ -24,6 +24,7 @@ type memory struct {
 	once      map[string]pandapush.Cursor
 	nodes     map[string]*memoryNode
 	away      error // what every method returns, if set
+	ranges    int   // calls of Range
 }
 
 type memoryStream struct {
@@ -199,6 +200,7 @@ func (m *memory) Tail(_ context.Context, app pandapush.AppID) (pandapush.Cursor,
 func (m *memory) Range(_ context.Context, app pandapush.AppID, after, upTo pandapush.Position, count int) ([]pandapush.Message, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.ranges++
 	var list []pandapush.Message
 	for _, e := range m.streamLocked(app).entries {
 		p := e.Cursor.Position

@@ -32,6 +32,8 @@ type tenant struct {
 	join   func(context.Context) error      // has the stream read from here on; once, also if called by many
 	cursor atomic.Pointer[pandapush.Cursor] // what has been handed to all sessions; nil until joined; stored under mu
 
+	deepening chan struct{} // a mutex that a caller can give up waiting for: who reads what the window lacks
+
 	mu      sync.Mutex
 	subs    trie.Trie[*session]
 	window  window
@@ -206,7 +208,7 @@ func (h *hub) enter(app pandapush.AppID) *tenant {
 	defer h.mu.Unlock()
 	t := h.tenants[app]
 	if t == nil {
-		t = &tenant{app: app, window: window{maxEntries: h.limits.WindowEntries, maxBytes: h.limits.WindowBytes}}
+		t = &tenant{app: app, deepening: make(chan struct{}, 1), window: window{maxEntries: h.limits.WindowEntries, maxBytes: h.limits.WindowBytes}}
 		t.window.reset(pandapush.Position{})
 		t.visit = t.visitLocked
 		t.join = h.joinOnce(t)

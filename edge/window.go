@@ -30,6 +30,8 @@ type window struct {
 	first    uint64              // the number of entries[head]; entries are numbered as they come
 	bytes    int                 // of all entries
 	floor    pandapush.Position  // every entry after it is here
+	full     bool                // entries have been dropped, so what is older would be too
+	tooFar   pandapush.Position  // up to here it is known to be too far to go back
 	channels map[string][]uint64 // the numbers of each channel's entries, oldest first
 }
 
@@ -58,10 +60,24 @@ func (w *window) dropBefore(moment time.Time) {
 	}
 }
 
+// prepend puts older entries before the others: all that the stream has between a position and the floor, which that
+// position becomes. If they don't fit, the oldest are dropped as ever. It costs as much as adding every entry anew.
+func (w *window) prepend(older []*delivery, floor pandapush.Position) {
+	live, tooFar := w.entries[w.head:], w.tooFar
+	w.reset(floor)
+	w.tooFar = tooFar
+	for _, d := range older {
+		w.add(d)
+	}
+	for _, d := range live {
+		w.add(d)
+	}
+}
+
 // drop forgets the oldest entry.
 func (w *window) drop() {
 	d := w.entries[w.head]
-	w.floor = d.position
+	w.floor, w.full = d.position, true
 	w.bytes -= len(d.wire) + perEntry
 	if numbers := w.channels[d.channel]; len(numbers) > 1 {
 		w.channels[d.channel] = numbers[1:]

@@ -15,9 +15,13 @@ import (
 func TestWindowEqualsAPlainList(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		w := &window{maxEntries: rapid.IntRange(1, 40).Draw(t, "entries"), maxBytes: rapid.IntRange(400, 8000).Draw(t, "bytes")}
-		w.reset(pandapush.Position{Millis: 1})
 		var all []*delivery
 		at := pandapush.Position{Millis: 1}
+		for range rapid.IntRange(0, 20).Draw(t, "before") { // entries that are older than the window
+			at.Seq++
+			all = append(all, &delivery{channel: "/a/public/x", position: at, wire: make([]byte, 100)})
+		}
+		w.reset(at)
 		t.Repeat(map[string]func(*rapid.T){
 			"add": func(t *rapid.T) {
 				at.Millis += rapid.Uint64Range(0, 2).Draw(t, "millis")
@@ -25,6 +29,17 @@ func TestWindowEqualsAPlainList(t *testing.T) {
 				d := &delivery{channel: "/a/public/" + rapid.SampledFrom([]string{"x", "y", "z"}).Draw(t, "channel"), position: at, wire: make([]byte, rapid.IntRange(0, 300).Draw(t, "size"))}
 				w.add(d)
 				all = append(all, d)
+			},
+			"deepen": func(t *rapid.T) {
+				older := slices.IndexFunc(all, func(d *delivery) bool { return d.position.Compare(w.floor) > 0 })
+				if older < 0 {
+					older = len(all)
+				}
+				if older == 0 || w.full {
+					t.Skip("nothing is older, or there is no room")
+				}
+				from := rapid.IntRange(0, older-1).Draw(t, "from")
+				w.prepend(slices.Clone(all[from+1:older]), all[from].position)
 			},
 			"drop": func(t *rapid.T) {
 				w.dropBefore(time.UnixMilli(int64(rapid.Uint64Range(0, at.Millis+1).Draw(t, "before"))))
