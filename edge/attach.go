@@ -303,6 +303,7 @@ func (s *session) acknowledgeLocked(m *bayeux.Message) {
 		s.backToLocked(s.answer)
 	}
 	s.answer.From = nil
+	s.batch = max(s.batch, batch) // a number that the client has seen is never given to another batch
 }
 
 // resumeLocked takes the cursors that a client which counts for itself gives with its connect, by application.

@@ -89,6 +89,8 @@ func (e *Server) unhook(s *session, why reason) {
 
 // detach puts a session that has lost its path back into its record, where any node finds it.
 func (e *Server) detach(s *session, why reason) {
+	s.saving.Lock()
+	defer s.saving.Unlock()
 	old, final, ok := s.end()
 	if !ok {
 		return

@@ -40,13 +40,16 @@ func (e *Server) Drain(ctx context.Context, window time.Duration) {
 // client may come back anywhere as soon as it has the answer.
 func (e *Server) sendAway(s *socket) {
 	if sess := s.session.Load(); sess != nil && sess.pathIs(s) {
-		if old, final, ok := sess.end(); ok {
+		sess.saving.Lock()
+		old, final, ok := sess.end()
+		if ok {
 			e.unhook(sess, endDrain)
 			e.save(sess.id, final)
 			e.sessions.remove(sess)
-			old.socket = nil // closed below, with the code for going away
-			old.release(s)
 		}
+		sess.saving.Unlock()
+		old.socket = nil // closed below, with the code for going away
+		old.release(s)
 	}
 	s.close(closeGoingAway, endDrain)
 }

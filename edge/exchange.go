@@ -305,19 +305,24 @@ func (h *heldConnect) answer() {
 // says how to do it again before it is sent.
 func (h *heldConnect) answerBatch() {
 	e, s := h.server, h.session
+	s.saving.Lock()
 	s.mu.Lock()
 	if s.ended || s.held != h {
 		s.mu.Unlock()
+		s.saving.Unlock()
 		return
 	}
 	h.stopLocked()
 	s.held, s.seen = nil, e.cfg.Now()
 	batch, number := s.answerLocked(nil)
 	record := s.recordLocked()
+	record.Behind = s.exception
 	s.catchUpLocked()
 	s.mu.Unlock()
+	saved := e.save(s.id, record)
+	s.saving.Unlock()
 	x := exchange{server: e, ctx: e.ctx, socket: h.socket}
-	if e.save(s.id, record) {
+	if saved {
 		x.acceptConnect(&h.message, bayeux.AppendAck(nil, number))
 		x.deliver(batch)
 	} else { // whatever the record says now, a client that has not got this batch gets it, and one that has would twice

@@ -22,6 +22,8 @@ type session struct {
 	id     string
 	server *Server
 
+	saving sync.Mutex // held from making a record to having written it, so that an older one never comes later; before mu
+
 	mu         sync.Mutex
 	ended      bool
 	final      *pandapush.Session // the record as it is to be, once ended

@@ -182,29 +182,36 @@ func (e *Server) writeExceptions(ctx context.Context, due map[pandapush.AppID]pa
 	var writers errgroup.Group
 	writers.SetLimit(exceptionWriters)
 	for _, s := range e.sessions.list() {
-		record, changed := s.checkException(due)
-		if !changed {
-			continue
+		if _, changed := s.checkException(due); changed {
+			writers.Go(func() error {
+				e.writeException(ctx, s, due)
+				return nil
+			})
 		}
-		writers.Go(func() error {
-			err := e.cfg.Records.SaveSession(ctx, s.id, record, e.ttl())
-			switch {
-			case errors.Is(err, pandapush.ErrNotOwner):
-				e.drop(s, endSuperseded)
-			case err != nil:
-				s.setException() // the record still says so: try again
-			}
-			return nil
-		})
 	}
 	_ = writers.Wait() // they never return an error
 }
 
-// setException has the session's record written at the next opportunity.
-func (s *session) setException() {
+// writeException writes the record of a session that is an exception, or was one.
+func (e *Server) writeException(ctx context.Context, s *session, due map[pandapush.AppID]pandapush.Cursor) {
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	record, changed := s.checkException(due)
+	if !changed {
+		return
+	}
+	switch err := e.cfg.Records.SaveSession(ctx, s.id, record, e.ttl()); {
+	case err == nil:
+		s.setException(record.Behind)
+	case errors.Is(err, pandapush.ErrNotOwner):
+		e.drop(s, endSuperseded)
+	} // after any other error it is tried again
+}
+
+func (s *session) setException(exception bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.exception = true
+	s.exception = exception
 }
 
 // checkException finds out whether a node's positions hold for the session, and returns its record if that has to be
@@ -225,7 +232,6 @@ func (s *session) checkException(due map[pandapush.AppID]pandapush.Cursor) (reco
 	if !exception && !s.exception {
 		return record, false
 	}
-	s.exception = exception
 	record = s.recordLocked()
 	record.Behind = exception
 	return record, true
