@@ -9,7 +9,7 @@ import (
 // deepen makes t's window reach back to cursor, if it has room for what is between and the stream still has it. Who comes
 // back just after a node has begun to read a stream finds nothing in the window yet: when ten thousand sessions do, because
 // another node was killed, they read Redis once and not ten thousand times. The tenant is joined. The error wraps
-// pandapush.ErrUnavailable or is ctx's; that the window was left as it is is none.
+// pandapush.ErrUnavailable or is ctx's. It is no error if the window has to be left as it was.
 func (e *Server) deepen(ctx context.Context, t *tenant, cursor pandapush.Cursor) error {
 	select {
 	case t.deepening <- struct{}{}:
