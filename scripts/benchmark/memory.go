@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -116,45 +117,47 @@ func behindMemory(r *run) error {
 	publisher := load.NewPublisher(rig.App, rig.Key, rig.Secret, 1, payload)
 	publisher.Aim(node.Addr)
 	r.say("sending %d messages to %d sessions", messages, sessions)
-	publish := func() error {
-		target := publisher.Acked(0) + int64(messages)
-		publisher.Publish(0, messages)
-		err := r.loop.While("publish", patience, func() bool { return publisher.Err() == nil && publisher.Acked(0) < target })
-		publisher.Wait()
-		if publisher.Err() != nil {
-			return publisher.Err()
-		}
-		return err
-	}
-	var at [3]footprint // level, behind, level again
-	for i, stalled := range []bool{false, true} {
-		for _, s := range all {
-			s.Stall(stalled)
-		}
-		if err := publish(); err != nil {
-			return err
-		}
-		if !stalled {
-			if err := r.level(all, publisher); err != nil {
-				return err
-			}
-		}
-		if at[i], err = r.settle(node); err != nil {
-			return err
-		}
-	}
-	behind := all.behind(publisher)
-	for _, s := range all {
-		s.Stall(false)
-	}
-	if err := r.level(all, publisher); err != nil {
-		return err
-	}
-	if at[2], err = r.settle(node); err != nil {
+	at, behind, err := r.stall(all, publisher, node, messages)
+	if err != nil {
 		return err
 	}
 	r.reportBehind(all, at, behind, messages, payload)
 	return nil
+}
+
+// stall publishes messages that the sessions read, then as many that they do not, and then has them read those. It
+// returns what the node took after each, and how far behind the sessions were.
+func (r *run) stall(all crowd, p *load.Publisher, node *rig.Node, messages int) (at [3]footprint, behind float64, err error) {
+	for i, step := range []struct {
+		stalled  bool
+		messages int
+	}{{false, messages}, {true, messages}, {false, 0}} {
+		for _, s := range all {
+			s.Stall(step.stalled)
+		}
+		if err := r.send(p, step.messages); err != nil {
+			return at, 0, err
+		}
+		if !step.stalled {
+			if err := r.level(all, p); err != nil {
+				return at, 0, err
+			}
+		}
+		if at[i], err = r.settle(node); err != nil {
+			return at, 0, err
+		}
+		behind = max(behind, all.behind(p))
+	}
+	return at, behind, nil
+}
+
+// send publishes to channel 0, as fast as one connection goes.
+func (r *run) send(p *load.Publisher, messages int) error {
+	target := p.Acked(0) + int64(messages)
+	p.Publish(0, messages)
+	err := r.loop.While("publish", patience, func() bool { return p.Err() == nil && p.Acked(0) < target })
+	p.Wait()
+	return cmp.Or(p.Err(), err)
 }
 
 // behind returns how many messages the sessions have yet to get, on average.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 )
 
@@ -30,8 +31,8 @@ func (r *Rig) Path(name string) string { return filepath.Join(r.dir, name) }
 
 // Close kills every server that still runs, the last one first, and removes the folder.
 func (r *Rig) Close() error {
-	for i := len(r.servers) - 1; i >= 0; i-- {
-		r.servers[i].Kill()
+	for _, p := range slices.Backward(r.servers) {
+		p.Kill()
 	}
 	return os.RemoveAll(r.dir)
 }
