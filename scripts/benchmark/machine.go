@@ -37,6 +37,7 @@ func newReport(binary string, quick bool) (*Report, error) {
 		Time: time.Now(), Command: strings.TrimSpace(command),
 		Machine: map[string]string{
 			"cores": strconv.Itoa(runtime.NumCPU()), "processor": processor(), "kernel": unix.ByteSliceToString(system.Release[:]),
+			"load":   fmt.Sprintf("%.1f when it began", float64(memory.Loads[0])/(1<<16)), // what else the machine is doing
 			"memory": fmt.Sprintf("%d GiB", (memory.Totalram*uint64(memory.Unit)+1<<29)>>30),
 		},
 		Versions: map[string]string{"Pandapush": strings.TrimPrefix(strings.TrimSpace(string(version)), "pandapush "), "Go": runtime.Version(), "Redis": redis},
