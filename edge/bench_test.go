@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/lxzan/gws"
 
@@ -27,6 +28,7 @@ func (c countingClient) OnMessage(_ *gws.Conn, m *gws.Message) {
 func attachMany(b *testing.B, n *node, sockets int, channel string, got func(int)) {
 	b.Helper()
 	var reading sync.WaitGroup
+	b.Cleanup(reading.Wait) // runs last: when the connections are closed
 	for range sockets {
 		id := n.handshake(b)
 		n.subscribe(b, id, channel)
@@ -39,14 +41,15 @@ func attachMany(b *testing.B, n *node, sockets int, channel string, got func(int
 		if err := conn.WriteString(fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"websocket"}`, id)); err != nil {
 			b.Fatal(err)
 		}
-		s, _ := n.sessions.get(id)
 		for attached := false; !attached; {
-			s.mu.Lock()
-			attached = s.held != nil
-			s.mu.Unlock()
+			if s, ok := n.sessions.get(id); ok {
+				s.mu.Lock()
+				attached = s.held != nil && s.behindLocked() == nil
+				s.mu.Unlock()
+			}
+			<-time.After(time.Millisecond) // there is no signal to wait for
 		}
 	}
-	b.Cleanup(reading.Wait)
 }
 
 // BenchmarkFanOut delivers to 1,000 real sockets over loopback, the clients in the same process, so many messages at a

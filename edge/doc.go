@@ -2,23 +2,28 @@
 // long-polling at one mount point, and hands out what the streams bring.
 //
 // It keeps nothing that can't be lost with the process, and knows neither Redis nor SQL: what it needs of them are the
-// interfaces Stream and Keys.
+// interfaces Stream, Records and Keys. A session is a record that any node can claim; only those that are attached, by a
+// socket or a held poll, are in memory.
 //
 // # The way of a message
 //
 //	websocket.go   a frame arrives: gws' callbacks, on the socket's read loop
 //	longpoll.go    or a POST does: a body, then maybe a held connect
 //	exchange.go    its messages, one after the other, each with its reply
-//	subscribe.go   credential → grant → hub → reply
-//	publish.go     credential → stream → reply, once it is stored
-//	hub.go         an entry comes back from the stream: match, encode once, queue
-//	session.go     the queue, and the path by which it leaves
+//	attach.go      a connect claims its session and becomes its path
+//	subscribe.go   credential → grant → record → reply; and publish: credential → stream → reply
+//	since.go       where a subscription begins
+//	hub.go         an entry comes back from the stream: encode once, keep, match, queue
+//	window.go      the newest entries, in memory; deepen.go has it reach further back
+//	session.go     what a client wants, how far it has got, and what waits for it
+//	catchup.go     a session that is behind reads for itself
 //	flusher.go     workers that write to the sockets that have something pending
 //	netconn.go     a write that never blocks
+//	detach.go      a session that loses its path goes back into its record
 //
-// Besides, sessions.go is the registry and its sweep, revoke.go ends the subscriptions of keys that are gone, drain.go
-// sends clients away, server.go holds the configuration and the wiring, metrics.go the series and the reasons why things
-// end. The grammar of the wire is in edge/bayeux and the matching in edge/trie, both pure.
+// Besides, sessions.go is the registry, its sweep and the positions that are written down; revoke.go ends the subscriptions
+// of keys that are gone, drain.go sends clients away, server.go holds the configuration and the wiring, metrics.go the series
+// and the reasons why things end. The grammar of the wire is in edge/bayeux and the matching in edge/trie, both pure.
 //
 // # Goroutines
 //
@@ -28,16 +33,15 @@
 //
 // # Locks
 //
-// hub.mu, then tenant.mu, then session.mu; netConn.mu and flusher.mu are taken last and under any of them. None is held
-// while something is awaited.
+// session.saving, then hub.mu, then tenant.mu, then session.mu; netConn.mu and flusher.mu are taken last and under any of them. None but
+// session.saving is held while something is awaited.
 //
 // # What is promised
 //
-// A subscription is acknowledged when it is in the hub and the stream's reader has its application, so no message after
-// the reply is missed and messages of an application arrive in stream order (P1). What waits for a session is bounded, and
-// so is what waits in a socket: a client that falls too far behind is disconnected, never left with a hole (P2). A publish
-// is acknowledged when the stream has it (P5). A poll's messages are kept until the client shows, with its next connect,
-// that it got them.
+// ARCHITECTURE.md has the promises and the tests that hold them. In short: no message after a subscription's reply is
+// missed, and those of an application arrive in stream order (P1); what waits is bounded, and a slow client is brought up
+// to date from the stream (P2); what a client may not have got when its path broke, it gets again (P3, P4); a publish is
+// acknowledged when the stream has it (P5).
 //
 // # Deliberate oddities
 //
