@@ -64,16 +64,16 @@ func (s *session) answerLocked(id []byte) (batch []*delivery, number int64) {
 	return batch, s.batch
 }
 
-// drop takes a session out of the hub and releases its path, without writing its record, and returns that. Until then
-// it stays in the registry, for a node that asks.
+// drop takes a session out of the hub and the registry and releases its path, without writing its record, and returns
+// that.
 func (e *Server) drop(s *session, why reason) pandapush.Session {
 	old, final, ok := s.end()
 	if !ok {
 		return final
 	}
 	e.unhook(s, why)
-	old.release(nil)
 	e.sessions.remove(s)
+	old.release(nil)
 	return final
 }
 
