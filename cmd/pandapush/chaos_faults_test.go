@@ -16,6 +16,7 @@ type fault struct {
 	what     string
 	from, to time.Time
 	hit      []string // the clients that may notice
+	redis    bool     // it was Redis' fault
 }
 
 // chaosMonkey makes faults, one at a time: then two nodes of three are always well.
@@ -27,7 +28,7 @@ type chaosMonkey struct {
 }
 
 // chaosFaults are all that can happen. Each returns what it did and to whom, once it is over.
-var chaosFaults = []func(*chaosMonkey, context.Context) (what string, hit []string){
+var chaosFaults = []func(*chaosMonkey, context.Context) fault{
 	(*chaosMonkey).killNode,
 	(*chaosMonkey).drainNode,
 	(*chaosMonkey).cutConnections,
@@ -48,10 +49,11 @@ func breakThings(ctx context.Context, tb testing.TB, m *chaosMonkey, seed uint64
 			order = m.random.Perm(len(chaosFaults))
 		}
 		from := time.Now()
-		what, hit := chaosFaults[order[0]](m, ctx)
+		f := chaosFaults[order[0]](m, ctx)
 		order = order[1:]
-		faults = append(faults, fault{what, from, time.Now(), hit})
-		m.logf("%s, %.1f s long, hit %d clients", what, time.Since(from).Seconds(), len(hit))
+		f.from, f.to = from, time.Now()
+		faults = append(faults, f)
+		m.logf("%s, %.1f s long, hit %d clients", f.what, f.to.Sub(f.from).Seconds(), len(f.hit))
 		m.restartNodes(ctx)
 	}
 	return faults
@@ -90,36 +92,36 @@ func (m *chaosMonkey) node() *chaosNode {
 // between two polls.
 const recent = 2 * time.Second
 
-func (m *chaosMonkey) killNode(context.Context) (string, []string) {
+func (m *chaosMonkey) killNode(context.Context) fault {
 	n := m.node()
 	hit := m.cluster.proxy.on(n.index, time.Now().Add(-recent))
 	n.kill()
-	return fmt.Sprintf("node %d killed", n.index), hit
+	return fault{what: fmt.Sprintf("node %d killed", n.index), hit: hit}
 }
 
-func (m *chaosMonkey) drainNode(context.Context) (string, []string) {
+func (m *chaosMonkey) drainNode(context.Context) fault {
 	n := m.node()
 	from := time.Now().Add(-recent)
 	n.drain()
-	return fmt.Sprintf("node %d drained", n.index), m.cluster.proxy.on(n.index, from)
+	return fault{what: fmt.Sprintf("node %d drained", n.index), hit: m.cluster.proxy.on(n.index, from)}
 }
 
-func (m *chaosMonkey) cutConnections(context.Context) (string, []string) {
+func (m *chaosMonkey) cutConnections(context.Context) fault {
 	hit := m.some()
 	m.cluster.proxy.cut(hit)
-	return "connections cut", hit
+	return fault{what: "connections cut", hit: hit}
 }
 
-func (m *chaosMonkey) stallConnections(ctx context.Context) (string, []string) {
+func (m *chaosMonkey) stallConnections(ctx context.Context) fault {
 	hit := m.some()
 	m.cluster.proxy.setFlow(hit, stalled)
 	m.wait(ctx, time.Second, 3*time.Second)
 	m.cluster.proxy.setFlow(hit, flowing)
-	return "connections stalled", hit
+	return fault{what: "connections stalled", hit: hit}
 }
 
 // slowReaders has some clients read at a crawl, while there is a lot to read.
-func (m *chaosMonkey) slowReaders(ctx context.Context) (string, []string) {
+func (m *chaosMonkey) slowReaders(ctx context.Context) fault {
 	hit := m.some()
 	m.cluster.proxy.setFlow(hit, crawling)
 	for range 100 {
@@ -130,19 +132,19 @@ func (m *chaosMonkey) slowReaders(ctx context.Context) (string, []string) {
 	}
 	m.wait(ctx, 2*time.Second, 5*time.Second)
 	m.cluster.proxy.setFlow(hit, flowing)
-	return "readers slowed to a crawl", hit
+	return fault{what: "readers slowed to a crawl", hit: hit}
 }
 
-func (m *chaosMonkey) killRedis(ctx context.Context) (string, []string) {
+func (m *chaosMonkey) killRedis(ctx context.Context) fault {
 	m.cluster.redis.Kill()
 	m.wait(ctx, 200*time.Millisecond, 2*time.Second)
 	m.cluster.redis.Restart()
-	return "Redis killed and restarted", m.cluster.proxy.names()
+	return fault{what: "Redis killed and restarted", hit: m.cluster.proxy.names(), redis: true}
 }
 
-func (m *chaosMonkey) freezeRedis(ctx context.Context) (string, []string) {
+func (m *chaosMonkey) freezeRedis(ctx context.Context) fault {
 	m.cluster.redis.Freeze()
 	m.wait(ctx, 500*time.Millisecond, 2500*time.Millisecond)
 	m.cluster.redis.Thaw()
-	return "Redis frozen", m.cluster.proxy.names()
+	return fault{what: "Redis frozen", hit: m.cluster.proxy.names(), redis: true}
 }

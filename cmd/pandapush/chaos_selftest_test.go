@@ -130,7 +130,10 @@ func TestChaosVerdict(t *testing.T) {
 		return receipt{x(n), at(seconds), pandapush.Cursor{Position: pandapush.Position{Millis: uint64(n)}}}
 	}
 	published := map[message]publication{x(1): {at(1), true}, x(2): {at(2), true}, x(3): {at(3), true}, x(4): {at(4), false}}
-	faults := []fault{{what: "cut", from: at(5), to: at(6), hit: []string{"hit"}}}
+	faults := []fault{
+		{what: "cut", from: at(5), to: at(6), hit: []string{"hit"}},
+		{what: "frozen", from: at(8), to: at(9), hit: []string{"hit"}, redis: true},
+	}
 	all := []receipt{got(1, 1), got(2, 2), got(3, 3.5)}
 
 	for _, tc := range []struct {
@@ -148,6 +151,7 @@ func TestChaosVerdict(t *testing.T) {
 		{name: "repeated after a fault", client: "hit", receipts: append(slices.Clone(all), got(3, 7))},
 		{name: "repeated after another's fault", client: "spared", receipts: append(slices.Clone(all), got(3, 7)), want: []string{"repeated 3"}},
 		{name: "repeated long after it came", client: "hit", receipts: append(slices.Clone(all), got(2, 7)), want: []string{"repeated 2"}},
+		{name: "repeated after Redis was away", client: "hit", receipts: append(slices.Clone(all), got(2, 9))},
 		{name: "repeated before the fault", client: "hit", receipts: append(slices.Clone(all), got(3, 4)), want: []string{"repeated 3"}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
