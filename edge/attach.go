@@ -11,9 +11,9 @@ import (
 	"github.com/pandapush/pandapush/edge/bayeux"
 )
 
-// path is how a session reaches its client: a socket with the connect that it holds, if any, or a poll.
+// path is how a session reaches its client: an outlet with the connect that is held on it, if any, or a poll.
 type path struct {
-	socket *socket
+	outlet outlet
 	held   *heldConnect
 	poll   *poll
 }
@@ -21,17 +21,17 @@ type path struct {
 // former is the path that a session had, for whoever took it to release.
 type former path
 
-// release answers what the former path still owes, and closes its socket unless it is keep. Never call it with a lock
+// release answers what the former path still owes, and closes its outlet unless it is keep. Never call it with a lock
 // held.
-func (f former) release(keep *socket) {
+func (f former) release(keep outlet) {
 	if f.poll != nil {
 		f.poll.release()
 	}
 	if f.held != nil {
 		f.held.answer()
 	}
-	if f.socket != nil && f.socket != keep {
-		f.socket.close(closeNormal, endSuperseded)
+	if f.outlet != nil && f.outlet != keep {
+		f.outlet.close(endSuperseded)
 	}
 }
 
@@ -40,9 +40,9 @@ func (f former) release(keep *socket) {
 // connect was faster, and else the error wraps pandapush.ErrUnavailable.
 func (e *Server) attach(ctx context.Context, m *bayeux.Message, p path) (*session, error) {
 	id := m.ClientID.Text()
-	if p.socket != nil {
+	if p.outlet != nil {
 		if s, ok := e.sessions.get(id); ok && s.holdOn(e.cfg.Now(), m, p) {
-			return s, nil // the socket is its path already
+			return s, nil // the outlet is its path already
 		}
 	}
 	record, owner, err := e.cfg.Records.ClaimSession(ctx, id, e.ttl())
@@ -75,7 +75,7 @@ func (e *Server) attach(ctx context.Context, m *bayeux.Message, p path) (*sessio
 	if err != nil {
 		return nil, err
 	}
-	old.release(p.socket)
+	old.release(p.outlet)
 	return s, nil
 }
 
@@ -206,11 +206,11 @@ func (s *session) olderThan(fence int64) bool {
 	return s.fence < fence
 }
 
-// holdOn lets the socket that is the session's path hold another connect, in place of the one before it, which is
-// answered. It reports false if the socket is not the path.
+// holdOn lets the outlet that is the session's path hold another connect, in place of the one before it, which is
+// answered. It reports false if the outlet is not the path.
 func (s *session) holdOn(now time.Time, m *bayeux.Message, p path) bool {
 	s.mu.Lock()
-	if s.ended || s.socket != p.socket {
+	if s.ended || s.outlet != p.outlet {
 		s.mu.Unlock()
 		return false
 	}
@@ -225,7 +225,7 @@ func (s *session) holdOn(now time.Time, m *bayeux.Message, p path) bool {
 	schedule := s.scheduleLocked()
 	s.mu.Unlock()
 	s.server.schedule(s, schedule)
-	old.release(p.socket)
+	old.release(p.outlet)
 	return true
 }
 
@@ -237,12 +237,12 @@ func (s *session) take(now time.Time, fence int64, m *bayeux.Message, p path) (f
 		s.mu.Unlock()
 		return former{}, errSuperseded
 	}
-	old := former{s.socket, s.held, s.poll}
-	if old.socket != nil && old.socket != p.socket || old.poll != nil {
+	old := former{s.outlet, s.held, s.poll}
+	if old.outlet != nil && old.outlet != p.outlet || old.poll != nil {
 		s.rewindLocked()
 	}
 	old.held.stopLocked()
-	s.fence, s.socket, s.held, s.poll, s.seen = fence, p.socket, p.held, p.poll, now
+	s.fence, s.outlet, s.held, s.poll, s.seen = fence, p.outlet, p.held, p.poll, now
 	if p.held != nil {
 		p.held.session = s
 	}

@@ -37,7 +37,7 @@ func (s *session) catchUpLocked() {
 
 // roomLocked reports whether the session can take something: there is a path, and nothing waits for it.
 func (s *session) roomLocked() bool {
-	return !s.ended && len(s.queue) == 0 && (s.poll != nil || s.socket != nil && !s.socket.blocked())
+	return !s.ended && len(s.queue) == 0 && (s.poll != nil || s.outlet != nil && !s.outlet.blocked())
 }
 
 // catchUp reads for a session until it is level in every application, or has no room; then whoever makes room calls

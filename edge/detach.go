@@ -23,9 +23,9 @@ func (s *session) end() (old former, final pandapush.Session, ok bool) {
 	record := s.recordLocked()
 	record.Attached = false
 	s.ended, s.final = true, &record
-	old = former{s.socket, s.held, s.poll}
+	old = former{s.outlet, s.held, s.poll}
 	old.held.stopLocked()
-	s.socket, s.held, s.poll = nil, nil, nil
+	s.outlet, s.held, s.poll = nil, nil, nil
 	s.queue, s.queued = nil, 0
 	return old, record, true
 }

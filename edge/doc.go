@@ -17,7 +17,8 @@
 //	window.go      the newest entries, in memory; deepen.go has it reach further back
 //	session.go     what a client wants, how far it has got, and what waits for it
 //	catchup.go     a session that is behind reads for itself
-//	flusher.go     workers that write to the sockets that have something pending
+//	flusher.go     workers that write to the outlets that have something pending
+//	outlet.go      what a session's messages leave by: websocket.go's sockets
 //	netconn.go     a write that never blocks
 //	detach.go      a session that loses its path goes back into its record
 //

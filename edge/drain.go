@@ -24,22 +24,22 @@ func (e *Server) Drain(ctx context.Context, window time.Duration) {
 		close(e.draining) // held polls end by themselves, each at a moment of its own
 	})
 	start := time.Now()
-	list := e.sockets.refuse()
+	list := e.outlets.refuse()
 	var leaving sync.WaitGroup
-	for i, s := range list {
+	for i, out := range list {
 		if !sleepUntil(ctx, start.Add(window*time.Duration(i)/time.Duration(len(list)))) {
 			break
 		}
-		leaving.Go(func() { e.sendAway(s) })
+		leaving.Go(func() { e.sendAway(out) })
 	}
 	leaving.Wait()
-	e.sockets.awaitNone(ctx)
+	e.outlets.awaitNone(ctx)
 }
 
-// sendAway puts the session of a socket back into its record, answers what it holds and closes it, in this order: the
+// sendAway puts the session of an outlet back into its record, answers what it holds and closes it, in this order: the
 // client may come back anywhere as soon as it has the answer.
-func (e *Server) sendAway(s *socket) {
-	if sess := s.session.Load(); sess != nil && sess.pathIs(s) {
+func (e *Server) sendAway(out outlet) {
+	if sess := out.attached(); sess != nil && sess.pathIs(out) {
 		sess.saving.Lock()
 		old, final, ok := sess.end()
 		if ok {
@@ -48,10 +48,10 @@ func (e *Server) sendAway(s *socket) {
 			e.sessions.remove(sess)
 		}
 		sess.saving.Unlock()
-		old.socket = nil // closed below, with the code for going away
-		old.release(s)
+		old.outlet = nil // closed below, for another reason
+		old.release(out)
 	}
-	s.close(closeGoingAway, endDrain)
+	out.close(endDrain)
 }
 
 // sleepUntil waits for a moment. It returns false if ctx ends before.

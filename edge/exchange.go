@@ -164,11 +164,11 @@ func (x *exchange) disconnect(m *bayeux.Message) {
 	x.answer("disconnect", bayeux.Reply{To: m, Err: x.explain("disconnect", err)})
 }
 
-// pathIs reports whether a socket is the session's path.
-func (s *session) pathIs(sock *socket) bool {
+// pathIs reports whether an outlet is the session's path.
+func (s *session) pathIs(out outlet) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.socket == sock
+	return s.outlet == out
 }
 
 // flush writes what has been answered so far to the socket, as a frame of its own.
@@ -214,7 +214,7 @@ func (e *Server) handleFrame(s *socket, frame []byte) {
 func (x *exchange) holdOnSocket() {
 	e, sock := x.server, x.socket
 	for _, c := range append([]*pendingConnect{x.connect}, x.connects...) {
-		p := path{socket: sock}
+		p := path{outlet: sock}
 		if c.hold > 0 {
 			p.held = &heldConnect{server: e, socket: sock, message: c.message}
 		}
@@ -225,7 +225,7 @@ func (x *exchange) holdOnSocket() {
 			continue
 		}
 		if before := sock.session.Swap(s); before != nil && before != s {
-			e.leaveSocket(before, sock, endSuperseded)
+			e.leave(before, sock, endSuperseded)
 		}
 		s.drained(sock) // it may have been blocked and drained before it knew whose it is
 		if p.held == nil {
@@ -234,15 +234,15 @@ func (x *exchange) holdOnSocket() {
 			p.held.start(s, c.hold)
 		}
 		if sock.isClosed() { // too early for its end to have found the session
-			e.leaveSocket(s, sock, endClosed)
+			e.leave(s, sock, endClosed)
 		}
 	}
 	x.flush()
 }
 
-// leaveSocket detaches a session whose socket has closed or turned to another session, if that is still its path.
-func (e *Server) leaveSocket(s *session, sock *socket, why reason) {
-	if s.pathIs(sock) {
+// leave detaches a session whose outlet has closed or turned to another session, if that is still its path.
+func (e *Server) leave(s *session, out outlet, why reason) {
+	if s.pathIs(out) {
 		e.detach(s, why)
 	}
 }

@@ -12,7 +12,7 @@ import (
 // enough that the other workers find something too.
 const flushShare = 32
 
-// flusher writes to the sockets that have something pending: as many workers as cores take sessions from one list. A
+// flusher writes to the outlets that have something pending: as many workers as cores take sessions from one list. A
 // message for a thousand sockets puts a thousand sessions on the list under one lock, and a session that gets more
 // messages before a worker comes to it is on the list just once and gets them all in one frame.
 type flusher struct {
@@ -71,7 +71,7 @@ func (f *flusher) worker() {
 			return
 		}
 		for i, s := range share[:n] {
-			s.flushSocket()
+			s.flushOutlet()
 			share[i] = nil
 		}
 	}

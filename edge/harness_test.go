@@ -363,14 +363,14 @@ func (c *clock) add(d time.Duration) {
 }
 
 // awaitNoSockets waits until the server has seen the end of all sockets.
-func (n *node) awaitNoSockets() { n.sockets.open.Wait() }
+func (n *node) awaitNoSockets() { n.outlets.open.Wait() }
 
 // kill takes a node away as SIGKILL does: nothing that it writes arrives, it gets no more mail, and its sockets close.
 func (n *node) kill() {
 	n.log.mu.Lock()
 	n.log.dead = true
 	n.log.mu.Unlock()
-	for _, s := range n.sockets.list() {
+	for _, s := range n.outlets.list() {
 		s.kill(endDead)
 	}
 }

@@ -121,7 +121,7 @@ func (n *node) awaitProof(t *testing.T, id string) {
 		clean = !slices.ContainsFunc(s.feeds, func(f *feed) bool { return !f.clean })
 		if !clean && len(s.proofs) == 0 { // the next ping would come with the next message
 			s.proofSent = time.Time{}
-			if err := s.socket.ws.WritePing(s.proveLocked()); err != nil {
+			if err := s.outlet.(*socket).ws.WritePing(s.proveLocked()); err != nil {
 				t.Error(err)
 			}
 		}
@@ -198,7 +198,7 @@ func (n *node) awaitAttached(t *testing.T, id string) *session {
 	for {
 		if s, ok := n.sessions.get(id); ok {
 			s.mu.Lock()
-			level := s.socket != nil && s.behindLocked() == nil
+			level := s.outlet != nil && s.behindLocked() == nil
 			s.mu.Unlock()
 			if level {
 				return s

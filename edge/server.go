@@ -140,7 +140,7 @@ type Server struct {
 	flush    *flusher
 	hub      *hub
 	sessions sessions
-	sockets  sockets
+	outlets  outlets
 	handoffs handoffs
 	nodes    nodes
 	readers  chan struct{} // a place for each session that may read from Redis at a time
@@ -159,7 +159,6 @@ func New(cfg Config) *Server {
 	e := &Server{cfg: cfg, flush: newFlusher(), draining: make(chan struct{}), readers: make(chan struct{}, maxReaders)}
 	e.stats = newMetrics(cfg.Metrics, func() int { return e.hub.apps() })
 	e.hub = newHub(cfg.Stream, e.flush, cfg.Now, e.stats, cfg.Limits)
-	e.sockets.stats = e.stats
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	e.upgrader = gws.NewUpgrader(events{}, &gws.ServerOption{
 		ReadMaxPayloadSize:  cfg.Limits.FrameBytes,
@@ -219,10 +218,10 @@ func (e *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return e.writePositions(ctx) })
 	err := g.Wait()
 
-	for _, s := range e.sockets.refuse() {
+	for _, s := range e.outlets.refuse() {
 		s.kill(endDrain)
 	}
-	e.sockets.open.Wait()
+	e.outlets.open.Wait()
 	for _, s := range e.sessions.list() {
 		e.detach(s, endDrain)
 	}

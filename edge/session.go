@@ -9,8 +9,8 @@ import (
 	"github.com/pandapush/pandapush"
 )
 
-// session is one Bayeux client that is attached to this node: it has a path, which is a socket or a poll that is being
-// held. It is made from its record when a connect claims that, and goes back into it when the path is lost; in between
+// session is one Bayeux client that is attached to this node: it has a path, which is a socket, an event stream, or a poll
+// that is being held. It is made from its record when a connect claims that, and goes back into it when the path is lost; in between
 // the record may be behind. It has no goroutine of its own.
 //
 // For each application a session is either level with the stream, and then messages are pushed to it as they come, or
@@ -37,7 +37,7 @@ type session struct {
 	spare      []*delivery // an empty slice to queue into next
 	scheduled  bool        // on the flusher's list, or being written to by one of its workers
 	catching   bool        // a goroutine is reading for it
-	socket     *socket     // the path, if it is a socket
+	outlet     outlet      // the path, if it is a socket or an event stream
 	poll       *poll       // the path, if it is a poll
 	held       *heldConnect
 	answer     pandapush.Answer // the last connect that was answered with messages
@@ -70,7 +70,7 @@ type feed struct {
 	low      pandapush.Position // the same for those of its subscriptions that lag; else equal to position
 	taken    pandapush.Position // of the newest message given to a writer
 
-	// What the client is known to have got, when its path is a socket: a pong proves all that was written before its ping.
+	// What the client is known to have got, when its path is an outlet: a pong proves all that was written before its ping.
 	safe   pandapush.Position
 	clean  bool               // nothing is unproven
 	before pandapush.Position // where position is to go back to if the path breaks while or after a subscription lagged
@@ -135,7 +135,7 @@ func (s *session) feedLocked(app pandapush.AppID) *feed {
 // scheduleLocked reports whether the caller must put the session on the flusher's list. A client that acknowledges gets
 // its messages with the answer to its connect alone.
 func (s *session) scheduleLocked() bool {
-	if s.socket == nil || s.scheduled || len(s.queue) == 0 {
+	if s.outlet == nil || s.scheduled || len(s.queue) == 0 {
 		return false
 	}
 	if s.ack && s.held == nil {
@@ -145,14 +145,14 @@ func (s *session) scheduleLocked() bool {
 	return true
 }
 
-// flushSocket writes what is pending to the session's socket. Only the flusher calls it, and one worker at a time.
-func (s *session) flushSocket() {
+// flushOutlet writes what is pending to the session's outlet. Only the flusher calls it, and one worker at a time.
+func (s *session) flushOutlet() {
 	for {
 		s.mu.Lock()
-		sock := s.socket
-		if sock == nil || len(s.queue) == 0 || s.ack || sock.blocked() { // a blocked socket is scheduled when it drains
+		out := s.outlet
+		if out == nil || len(s.queue) == 0 || s.ack || out.blocked() { // a blocked outlet is scheduled when it drains
 			s.scheduled = false
-			answer := sock != nil && s.ack && s.held != nil && len(s.queue) > 0
+			answer := out != nil && s.ack && s.held != nil && len(s.queue) > 0
 			held := s.held
 			s.mu.Unlock()
 			if answer {
@@ -161,17 +161,20 @@ func (s *session) flushSocket() {
 			return
 		}
 		batch := s.takeLocked()
-		prove := s.proveLocked()
+		var prove []byte
+		if out.pings() {
+			prove = s.proveLocked()
+		}
 		s.mu.Unlock()
 
-		err := sock.deliver(batch, prove)
+		err := out.deliver(batch, prove)
 
 		s.mu.Lock()
 		if err == nil && cap(batch) <= spareQueue {
 			clear(batch)
 			s.spare = batch[:0]
 		}
-		// When it failed, the socket's end is on its way to detach, which goes back to what is proven.
+		// When it failed, the outlet's end is on its way to detach, which goes back to what is proven.
 		if len(s.queue) == 0 {
 			s.catchUpLocked()
 		}
@@ -225,11 +228,11 @@ func (s *session) proveLocked() []byte {
 }
 
 // proven notes the pong of a proof. It comes by the socket that the ping went by, or counts for nothing.
-func (s *session) proven(sock *socket, number byte) {
+func (s *session) proven(out outlet, number byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.IndexFunc(s.proofs, func(p proof) bool { return p.number == number })
-	if s.socket != sock || i < 0 {
+	if s.outlet != out || i < 0 {
 		return
 	}
 	written := s.proofs[i].written
@@ -243,11 +246,11 @@ func (s *session) proven(sock *socket, number byte) {
 	}
 }
 
-// drained goes on with a socket that was blocked.
-func (s *session) drained(sock *socket) {
+// drained goes on with an outlet that was blocked.
+func (s *session) drained(out outlet) {
 	s.mu.Lock()
-	schedule := s.socket == sock && s.scheduleLocked()
-	if s.socket == sock {
+	schedule := s.outlet == out && s.scheduleLocked()
+	if s.outlet == out {
 		s.catchUpLocked()
 	}
 	s.mu.Unlock()
@@ -356,7 +359,7 @@ func (s *session) tell(wire []byte) {
 	}
 }
 
-// expired reports whether the client of a socket has not connected for longer than ttl and has no connect held.
+// expired reports whether the client of an outlet has not connected for longer than ttl and has no connect held.
 func (s *session) expired(now time.Time, ttl time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -396,7 +399,7 @@ func (s *session) recordLocked() pandapush.Session {
 func (s *session) gotLocked(f *feed) (cursor, from pandapush.Position) {
 	first := slices.IndexFunc(s.queue, func(d *delivery) bool { return d.app == f.app })
 	switch {
-	case s.socket != nil && !s.ack && !f.clean:
+	case s.outlet != nil && !s.ack && !f.clean:
 		from = f.safe
 	case first >= 0:
 		from = s.queue[first].position.Prev()

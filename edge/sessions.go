@@ -103,7 +103,7 @@ func (e *Server) sweepOnce(ctx context.Context) {
 			}
 		}
 	}
-	e.sockets.ping(now, e.cfg.PingInterval)
+	e.outlets.keepAlive(now, e.cfg.PingInterval)
 	e.hub.sweep(e.ttl(), 2*e.ttl())
 }
 
@@ -219,10 +219,10 @@ func (s *session) setException(exception bool) {
 func (s *session) checkException(due map[pandapush.AppID]pandapush.Cursor) (record pandapush.Session, write bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended || s.socket == nil {
+	if s.ended || s.outlet == nil {
 		return record, false
 	}
-	exception := s.socket.blocked()
+	exception := s.outlet.blocked()
 	for _, f := range s.feeds {
 		exception = exception || !f.level && f.low.Compare(due[f.app].Position) < 0
 	}

@@ -75,18 +75,20 @@ func (e *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 	}
 	s.ws.Session().Store("", s)
 	s.heard.Store(e.cfg.Now().UnixNano())
-	if !e.sockets.add(s) {
-		s.close(closeGoingAway, endDrain)
+	if !e.outlets.add(s) {
+		s.close(endDrain)
 		return
 	}
+	e.stats.sockets.Inc()
 	go func() {
-		defer e.sockets.remove(s)
+		defer e.outlets.remove(s)
+		defer e.stats.sockets.Dec()
 		s.ws.ReadLoop()
 	}()
 }
 
-// deliver writes batch as one frame, a Bayeux array, and behind it a ping if there is one, all in one write. An error
-// means that the socket is gone.
+// deliver writes batch as one frame, a Bayeux array, and behind it a ping if there is one, all in one write. It implements
+// outlet.
 func (s *socket) deliver(batch []*delivery, ping []byte) error {
 	parts := partsPool.Get().(*[][]byte) //nolint:errcheck,forcetypeassert // the pool holds nothing else
 	list := append((*parts)[:0], openArray)
@@ -129,7 +131,13 @@ func (s *socket) send(frame []byte) {
 // isClosed reports whether the read loop is over.
 func (s *socket) isClosed() bool { return s.ended.Load() }
 
-// blocked reports whether the client has yet to take what was written.
+// pings implements outlet.
+func (s *socket) pings() bool { return true }
+
+// attached implements outlet.
+func (s *socket) attached() *session { return s.session.Load() }
+
+// blocked implements outlet.
 func (s *socket) blocked() bool { return s.net.Blocked() }
 
 // drained is called when a blocked socket can be written to again, or has failed.
@@ -154,18 +162,37 @@ func (s *socket) awaitRoom(ctx context.Context) {
 	}
 }
 
-// close sends a Close frame and closes the connection. Only the first call's reason counts.
-func (s *socket) close(code uint16, why reason) {
+// close sends a Close frame and closes the connection. It implements outlet.
+func (s *socket) close(why reason) {
 	s.why.CompareAndSwap(nil, &why)
+	code := uint16(closeNormal)
+	if why == endDrain {
+		code = closeGoingAway
+	}
 	if err := s.ws.WriteClose(code, nil); err != nil && !errors.Is(err, gws.ErrConnClosed) {
 		s.server.cfg.Log.Debug("close frame not written", "err", err)
 	}
 }
 
-// kill closes the connection without a word: its client is not there to hear it.
+// kill implements outlet.
 func (s *socket) kill(why reason) {
 	s.why.CompareAndSwap(nil, &why)
 	_ = s.net.Conn.Close() // closing twice is all that can go wrong
+}
+
+// keepAlive pings a socket that has been silent for interval, and kills one that has been for twice as long: a living client
+// answers a ping. It implements outlet.
+func (s *socket) keepAlive(now time.Time, interval time.Duration) {
+	silent := now.Sub(time.Unix(0, s.heard.Load()))
+	switch {
+	case silent >= 2*interval:
+		s.kill(endDead)
+	case silent >= interval && s.pinged.Load() < s.heard.Load():
+		s.pinged.Store(now.UnixNano())
+		if err := s.ws.WritePing(nil); err != nil {
+			s.server.cfg.Log.Debug("ping not written", "err", err)
+		}
+	}
 }
 
 // endReason says why the socket ended, for the metrics.
@@ -225,7 +252,7 @@ func (events) OnClose(ws *gws.Conn, err error) {
 	s.ended.Store(true)
 	s.server.stats.closed.WithLabelValues(string(why)).Inc()
 	if sess := s.session.Load(); sess != nil {
-		s.server.leaveSocket(sess, s, why)
+		s.server.leave(sess, s, why)
 	}
 }
 
@@ -252,87 +279,4 @@ func (s *slot) Range(f func(string, any) bool) { f("", s.value) }
 func socketOf(ws *gws.Conn) *socket {
 	value, _ := ws.Session().Load("")
 	return value.(*socket) //nolint:errcheck,forcetypeassert // upgrade stores it before anything is read
-}
-
-// sockets are the open sockets of this node.
-type sockets struct {
-	mu       sync.Mutex
-	all      map[*socket]struct{}
-	draining bool
-	open     sync.WaitGroup
-	stats    *metrics
-}
-
-// add counts s as open, unless the node is going down.
-func (r *sockets) add(s *socket) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.draining {
-		return false
-	}
-	if r.all == nil {
-		r.all = map[*socket]struct{}{}
-	}
-	r.all[s] = struct{}{}
-	r.open.Add(1)
-	r.stats.sockets.Inc()
-	return true
-}
-
-// remove forgets s, whose read loop has ended.
-func (r *sockets) remove(s *socket) {
-	r.mu.Lock()
-	delete(r.all, s)
-	r.mu.Unlock()
-	r.stats.sockets.Dec()
-	r.open.Done()
-}
-
-// list returns the open sockets, in no order.
-func (r *sockets) list() []*socket {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	list := make([]*socket, 0, len(r.all))
-	for s := range r.all {
-		list = append(list, s)
-	}
-	return list
-}
-
-// awaitNone waits until no socket is open, or ctx ends.
-func (r *sockets) awaitNone(ctx context.Context) {
-	none := make(chan struct{})
-	go func() {
-		r.open.Wait() // ends for sure: Run closes what is still open
-		close(none)
-	}()
-	select {
-	case <-none:
-	case <-ctx.Done():
-	}
-}
-
-// refuse lets no more sockets in, and returns those that are open.
-func (r *sockets) refuse() []*socket {
-	r.mu.Lock()
-	r.draining = true
-	r.mu.Unlock()
-	return r.list()
-}
-
-// ping pings the sockets that have been silent for interval, and closes those that have been for twice as long: a living
-// client answers a ping.
-func (r *sockets) ping(now time.Time, interval time.Duration) {
-	for _, s := range r.list() {
-		silent := now.Sub(time.Unix(0, s.heard.Load()))
-		switch {
-		case silent >= 2*interval:
-			s.kill(endDead)
-		case silent >= interval && s.pinged.Load() < s.heard.Load():
-			s.pinged.Store(now.UnixNano())
-			if err := s.ws.WritePing(nil); err != nil {
-				s.server.cfg.Log.Debug("ping not written", "err", err)
-			}
-		}
-	}
 }
