@@ -109,7 +109,7 @@ func verify(keys Keys, cred Credential, app AppID, now time.Time) (Grant, error)
 		if err != nil {
 			return Grant{}, err
 		}
-		if !equalSecrets(cred.Secret, key.Secret) {
+		if !key.Accepts(cred.Secret, now) {
 			return Grant{}, ErrWrongSecret
 		}
 		return Grant{App: app, Scope: "/**", Pub: true, Sub: true, Key: key.ID, Expires: key.ExpiresAt}, key.Usable(now)

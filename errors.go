@@ -1,6 +1,9 @@
 package pandapush
 
-import "errors"
+import (
+	"errors"
+	"strings"
+)
 
 // Refusal is an error whose text is for the client that caused it. The texts are those of the Node version, to the
 // letter: clients match on them.
@@ -41,6 +44,37 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrExists is returned for something that would be made a second time.
 	ErrExists = errors.New("already exists")
+	// ErrInvalid is what every Invalid is.
+	ErrInvalid = errors.New("invalid")
 	// ErrNotOwner is returned to a node that writes to a session which another has claimed since.
 	ErrNotOwner = errors.New("not the owner")
 )
+
+// Problem says what is wrong with one value.
+type Problem struct {
+	Field  string // its name in JSON
+	Detail string // for the one who gave it; never the value of a secret
+}
+
+// Invalid is the refusal of values that cannot be taken. It is ErrInvalid.
+type Invalid []Problem
+
+// Error returns all problems in one line.
+func (i Invalid) Error() string {
+	texts := make([]string, 0, len(i))
+	for _, p := range i {
+		texts = append(texts, ErrInvalid.Error()+" "+p.Field+": "+p.Detail)
+	}
+	return strings.Join(texts, ", ")
+}
+
+// Is makes errors.Is(err, ErrInvalid) true.
+func (Invalid) Is(target error) bool { return target == ErrInvalid }
+
+// OrNil returns i, or nil if there is no problem.
+func (i Invalid) OrNil() error {
+	if len(i) == 0 {
+		return nil
+	}
+	return i
+}

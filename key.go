@@ -13,6 +13,7 @@ type App struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time // zero if never updated
 	Admins    []string  // user names, sorted
+	Settings  Settings
 }
 
 // KeyID names a key within its application.
@@ -46,6 +47,28 @@ type Key struct {
 	RevokedAt time.Time // zero if it is not revoked
 	LastUsed  time.Time // zero if never used
 	UseCount  int64
+
+	// A key whose secret was replaced keeps the one before for a while, so that those who use it can be told in peace.
+	PreviousSecret Secret    // empty if there is none
+	PreviousUntil  time.Time // when it ends to be valid
+}
+
+// Accepts reports whether secret is that of the key at that moment, or the one before while that is still valid. The time
+// that it takes depends on no secret.
+func (k Key) Accepts(secret Secret, now time.Time) bool {
+	fits := false
+	for _, s := range k.secrets(now) {
+		fits = equalSecrets(secret, s) || fits
+	}
+	return fits
+}
+
+// secrets returns the secrets that are valid now, the newest first.
+func (k Key) secrets(now time.Time) []Secret {
+	if k.PreviousSecret != "" && now.Before(k.PreviousUntil) {
+		return []Secret{k.Secret, k.PreviousSecret}
+	}
+	return []Secret{k.Secret}
 }
 
 // Usable returns nil, ErrExpiredKey or ErrRevokedKey.

@@ -100,7 +100,13 @@ func parseToken(token string, now time.Time, find func(KeyID) (Key, error)) (*cl
 		return nil, Key{}, err
 	}
 	var c claims
-	_, err = parser.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return []byte(key.Secret.Reveal()), nil })
+	_, err = parser.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) {
+		var all jwt.VerificationKeySet
+		for _, s := range key.secrets(now) {
+			all.Keys = append(all.Keys, []byte(s.Reveal()))
+		}
+		return all, nil
+	})
 	if err != nil || key.Secret == "" {
 		return nil, Key{}, ErrInvalidToken
 	}

@@ -220,3 +220,35 @@ func FuzzToken(f *testing.F) {
 		}
 	})
 }
+
+func TestRotatedSecret(t *testing.T) {
+	keys := ring{"app": {"good": {App: "app", ID: "good", Secret: "new", PreviousSecret: "s3cret", PreviousUntil: now}}}
+	target, err := pandapush.ParsePattern("/app/private/x/y")
+	if err != nil {
+		t.Fatal(err)
+	}
+	withNew := signed(t, jwt.SigningMethodHS256, []byte("new"), good(nil))
+	byKey := func(secret pandapush.Secret) pandapush.Credential {
+		return pandapush.Credential{Key: "good", Secret: secret, Given: true}
+	}
+	for _, row := range []struct {
+		name string
+		cred pandapush.Credential
+		at   time.Time
+		want error
+	}{
+		{"a token of the old secret in the overlap", token(t, good(nil)), now.Add(-1), nil},
+		{"a token of the old secret after it", token(t, good(nil)), now, pandapush.ErrInvalidToken},
+		{"a token of the new secret", withNew, now.Add(-1), nil},
+		{"a token of the new secret after it", withNew, now, nil},
+		{"the old secret in the overlap", byKey("s3cret"), now.Add(-1), nil},
+		{"the old secret after it", byKey("s3cret"), now, pandapush.ErrWrongSecret},
+		{"the new secret", byKey("new"), now.Add(-1), nil},
+		{"another secret", byKey("other"), now.Add(-1), pandapush.ErrWrongSecret},
+		{"no secret", byKey(""), now.Add(-1), pandapush.ErrWrongSecret},
+	} {
+		if _, err := pandapush.Authorize(keys, row.cred, pandapush.Publish, target, row.at); !errors.Is(err, row.want) {
+			t.Errorf("%s: %v, want %v", row.name, err, row.want)
+		}
+	}
+}

@@ -112,10 +112,10 @@ func TestOldApplicationsAreKept(t *testing.T) {
 			if err := count.Scan(&rows); err != nil || rows != 6 {
 				t.Errorf("%d rows left of 6, %v", rows, err)
 			}
-			if err := d.DeleteApp(t.Context(), "with-dash"); err != nil {
+			if err := d.DeleteApp(t.Context(), "alice", "with-dash"); err != nil {
 				t.Errorf("DeleteApp() = %v", err)
 			}
-			if err := d.DeleteApp(t.Context(), oldApp); err != nil {
+			if err := d.DeleteApp(t.Context(), "alice", oldApp); err != nil {
 				t.Errorf("DeleteApp() = %v", err)
 			}
 		})
@@ -196,7 +196,7 @@ func TestOldCredentialsWork(t *testing.T) {
 				}
 			}
 
-			if err := d.RevokeKey(t.Context(), oldApp, oldKey); err != nil {
+			if err := d.RevokeKey(t.Context(), "alice", oldApp, oldKey); err != nil {
 				t.Fatal(err)
 			}
 			if err := ring.Load(t.Context()); err != nil {

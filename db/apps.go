@@ -6,35 +6,39 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/pandapush/pandapush"
 )
 
 const (
 	insertApp = `INSERT INTO applications (id, name, created_by, created_at) VALUES (?, ?, ?, ?)`
-	selectApp = `SELECT id, name, created_by, created_at, updated_at FROM applications`
-	lockApp   = `SELECT id FROM applications WHERE id = ?`
+	lockApp   = selectApp + ` WHERE id = ?`
+	updateApp = `UPDATE applications SET name = ?, settings = ?, updated_at = ? WHERE id = ?`
 	deleteApp = `DELETE FROM applications WHERE id = ?`
 
 	insertAdmin  = `INSERT INTO application_users (application_id, user_id) VALUES (?, ?)`
-	selectAdmins = `SELECT DISTINCT application_id, user_id FROM application_users`
 	deleteAdmins = `DELETE FROM application_users WHERE application_id = ?`
 )
+
+// maxAdmins bounds the administrators of one application.
+const maxAdmins = 1000
 
 // CreateApp makes an application whose only administrator is by. The name has 1 to 255 characters, none of them a control
 // character, and need not be unique; so has by.
 func (d *DB) CreateApp(ctx context.Context, by, name string) (pandapush.App, error) {
-	if err := cmp.Or(checkText("application name", name, 1), checkText("user name", by, 1)); err != nil {
+	wrong := slices.Concat(checkText("name", name, 1), checkText("user", by, 1))
+	if err := wrong.OrNil(); err != nil {
 		return pandapush.App{}, fmt.Errorf("create application: %w", err)
 	}
 	app := pandapush.App{ID: newAppID(), Name: name, CreatedBy: by, CreatedAt: now(), Admins: []string{by}}
 	err := d.inTx(ctx, func(tx *sql.Tx) error {
-		if _, err := d.exec(ctx, tx, insertApp, app.ID, app.Name, app.CreatedBy, app.CreatedAt); err != nil {
+		if err := d.exec(ctx, tx, insertApp, app.ID, app.Name, app.CreatedBy, app.CreatedAt); err != nil {
 			return err
 		}
-		_, err := d.exec(ctx, tx, insertAdmin, app.ID, by)
-		return err
+		if err := d.exec(ctx, tx, insertAdmin, app.ID, by); err != nil {
+			return err
+		}
+		return d.audit(ctx, tx, Change{By: by, Action: AppCreated, App: app.ID, After: Fields{"name": name, "admins": app.Admins}})
 	})
 	if err != nil {
 		return pandapush.App{}, fmt.Errorf("create application: %w", err)
@@ -42,106 +46,149 @@ func (d *DB) CreateApp(ctx context.Context, by, name string) (pandapush.App, err
 	return app, nil
 }
 
-// App returns an application, or pandapush.ErrNotFound.
-func (d *DB) App(ctx context.Context, id pandapush.AppID) (pandapush.App, error) {
-	if !storable(string(id)) {
-		return pandapush.App{}, fmt.Errorf("application: %w", pandapush.ErrNotFound)
+// AppChange is what UpdateApp changes. Fields that are nil stay as they are.
+type AppChange struct {
+	Name     *string  // 1 to 255 characters
+	Admins   []string // user names, 1 to 255 characters each, at most 1,000; duplicates count once
+	Settings *pandapush.Settings
+}
+
+func (c AppChange) check(by string) error {
+	wrong := checkText("user", by, 1)
+	if c.Name != nil {
+		wrong = append(wrong, checkText("name", *c.Name, 1)...)
 	}
-	apps, err := d.apps(ctx, selectApp+` WHERE id = ?`, selectAdmins+` WHERE application_id = ?`, id)
+	if len(c.Admins) > maxAdmins {
+		wrong = append(wrong, pandapush.Problem{Field: "admins", Detail: fmt.Sprintf("more than %d", maxAdmins)})
+	}
+	for _, user := range c.Admins {
+		wrong = append(wrong, checkText("admins", user, 1)...)
+	}
+	if c.Settings != nil {
+		wrong = append(wrong, invalidIn(c.Settings.Validate())...)
+	}
+	return wrong.OrNil()
+}
+
+// UpdateApp changes an application on behalf of by, all or nothing, and returns it as it is then. What is so already is no
+// change and leaves no trace. It returns pandapush.ErrNotFound if the application does not exist.
+func (d *DB) UpdateApp(ctx context.Context, by string, id pandapush.AppID, change AppChange) (pandapush.App, error) {
+	if err := change.check(by); err != nil {
+		return pandapush.App{}, fmt.Errorf("update application: %w", err)
+	}
+	var app pandapush.App
+	err := d.inTx(ctx, func(tx *sql.Tx) (err error) {
+		if app, err = d.lockApp(ctx, tx, id); err != nil {
+			return err
+		}
+		before, after := change.apply(&app)
+		if len(after) == 0 {
+			return nil
+		}
+		app.UpdatedAt = now()
+		if err := d.writeApp(ctx, tx, app); err != nil {
+			return err
+		}
+		return d.audit(ctx, tx, Change{By: by, Action: AppUpdated, App: id, Before: before, After: after})
+	})
 	if err != nil {
-		return pandapush.App{}, fmt.Errorf("application: %w", err)
+		return pandapush.App{}, fmt.Errorf("update application: %w", err)
+	}
+	return app, nil
+}
+
+// apply changes app and returns the fields that differ.
+func (c AppChange) apply(app *pandapush.App) (before, after Fields) {
+	before, after = Fields{}, Fields{}
+	note := func(field string, old, new any) { before[field], after[field] = old, new }
+	if c.Name != nil && *c.Name != app.Name {
+		note("name", app.Name, *c.Name)
+		app.Name = *c.Name
+	}
+	if c.Admins != nil {
+		admins := slices.Compact(slices.Sorted(slices.Values(c.Admins)))
+		if !slices.Equal(admins, app.Admins) {
+			note("admins", app.Admins, admins)
+			app.Admins = admins
+		}
+	}
+	if c.Settings != nil && !c.Settings.Equal(app.Settings) {
+		note("settings", app.Settings, *c.Settings)
+		app.Settings = *c.Settings
+	}
+	return before, after
+}
+
+func (d *DB) writeApp(ctx context.Context, tx *sql.Tx, app pandapush.App) error {
+	settings, err := encodeSettings(app.Settings)
+	if err != nil {
+		return err
+	}
+	if err := d.exec(ctx, tx, updateApp, app.Name, settings, app.UpdatedAt, app.ID); err != nil {
+		return err
+	}
+	if err := d.exec(ctx, tx, deleteAdmins, app.ID); err != nil {
+		return err
+	}
+	for _, user := range app.Admins {
+		if err := d.exec(ctx, tx, insertAdmin, app.ID, user); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lockApp returns an application that nobody else changes, or refers to, until the transaction ends.
+func (d *DB) lockApp(ctx context.Context, tx *sql.Tx, id pandapush.AppID) (pandapush.App, error) {
+	if !storable(string(id)) {
+		return pandapush.App{}, pandapush.ErrNotFound
+	}
+	apps, err := d.scanApps(ctx, tx, d.driver.locking(lockApp), id)
+	if err != nil {
+		return pandapush.App{}, err
 	}
 	if len(apps) == 0 {
-		return pandapush.App{}, fmt.Errorf("application: %w", pandapush.ErrNotFound)
+		return pandapush.App{}, pandapush.ErrNotFound
 	}
-	return apps[0], nil
+	return apps[0], d.addAdmins(ctx, tx, apps, selectAdmins+` WHERE application_id = ?`, id)
 }
 
-// Apps returns all applications by name, upper and lower case alike, then by id.
-func (d *DB) Apps(ctx context.Context) ([]pandapush.App, error) {
-	apps, err := d.apps(ctx, selectApp, selectAdmins)
-	if err != nil {
-		return nil, fmt.Errorf("applications: %w", err)
-	}
-	// Sorted here because the databases' ideas of order differ.
-	slices.SortFunc(apps, func(a, b pandapush.App) int {
-		return cmp.Or(cmp.Compare(strings.ToLower(a.Name), strings.ToLower(b.Name)), cmp.Compare(a.ID, b.ID))
-	})
-	return apps, nil
-}
-
-// AppIDs returns the ids of all applications, in no order.
-func (d *DB) AppIDs(ctx context.Context) ([]pandapush.AppID, error) {
-	var ids []pandapush.AppID
-	err := d.query(ctx, d.sql, func(rows *sql.Rows) error {
-		var id pandapush.AppID
-		err := rows.Scan(&id)
-		ids = append(ids, id)
-		return err
-	}, `SELECT id FROM applications`)
-	if err != nil {
-		return nil, fmt.Errorf("application ids: %w", err)
-	}
-	return ids, nil
-}
-
-// apps runs the two queries, both with args, and joins what they find.
-func (d *DB) apps(ctx context.Context, appQuery, adminQuery string, args ...any) ([]pandapush.App, error) {
-	admins := map[pandapush.AppID][]string{}
-	err := d.query(ctx, d.sql, func(rows *sql.Rows) error {
-		var app, user sql.NullString
-		err := rows.Scan(&app, &user)
-		admins[pandapush.AppID(app.String)] = append(admins[pandapush.AppID(app.String)], user.String)
-		return err
-	}, adminQuery, slices.Clone(args)...)
-	if err != nil {
-		return nil, err
-	}
-	var apps []pandapush.App
-	err = d.query(ctx, d.sql, func(rows *sql.Rows) error {
-		app, err := scanApp(rows)
-		app.Admins = admins[app.ID]
-		slices.Sort(app.Admins)
-		apps = append(apps, app)
-		return err
-	}, appQuery, args...)
-	return apps, err
-}
-
-func scanApp(rows *sql.Rows) (pandapush.App, error) {
-	var app pandapush.App
-	var name, by sql.NullString // the Node version stored null when it was given nothing
-	var created, updated moment
-	err := rows.Scan(&app.ID, &name, &by, &created, &updated)
-	app.Name, app.CreatedBy = name.String, by.String
-	app.CreatedAt, app.UpdatedAt = created.Time, updated.Time
-	return app, err
-}
-
-// DeleteApp deletes an application with its keys and administrators, or returns pandapush.ErrNotFound.
-func (d *DB) DeleteApp(ctx context.Context, id pandapush.AppID) error {
-	if !storable(string(id)) {
-		return fmt.Errorf("delete application: %w", pandapush.ErrNotFound)
+// DeleteApp deletes an application with its keys and administrators on behalf of by, or returns pandapush.ErrNotFound.
+func (d *DB) DeleteApp(ctx context.Context, by string, id pandapush.AppID) error {
+	if err := checkText("user", by, 1).OrNil(); err != nil {
+		return fmt.Errorf("delete application: %w", err)
 	}
 	err := d.inTx(ctx, func(tx *sql.Tx) error {
 		// Locked first, or a key made meanwhile could keep the last statement from succeeding.
-		found := false
-		err := d.query(ctx, tx, func(*sql.Rows) error { found = true; return nil }, d.driver.locking(lockApp), id)
+		app, err := d.lockApp(ctx, tx, id)
 		if err != nil {
 			return err
 		}
-		if !found {
-			return pandapush.ErrNotFound
-		}
 		for _, statement := range []string{deleteKeys, deleteAdmins, deleteApp} {
-			if _, err := d.exec(ctx, tx, statement, id); err != nil {
+			if err := d.exec(ctx, tx, statement, id); err != nil {
 				return err
 			}
 		}
-		return nil
+		before := Fields{"name": app.Name, "admins": app.Admins, "settings": app.Settings}
+		return d.audit(ctx, tx, Change{By: by, Action: AppDeleted, App: id, Before: before})
 	})
 	if err != nil {
 		return fmt.Errorf("delete application: %w", err)
 	}
 	return nil
+}
+
+// App returns an application, or pandapush.ErrNotFound.
+func (d *DB) App(ctx context.Context, id pandapush.AppID) (pandapush.App, error) {
+	if !storable(string(id)) {
+		return pandapush.App{}, fmt.Errorf("application: %w", pandapush.ErrNotFound)
+	}
+	apps, err := d.scanApps(ctx, d.sql, selectApp+` WHERE id = ?`, id)
+	if err == nil && len(apps) == 0 {
+		err = pandapush.ErrNotFound
+	}
+	if err = cmp.Or(err, d.addAdmins(ctx, d.sql, apps, selectAdmins+` WHERE application_id = ?`, id)); err != nil {
+		return pandapush.App{}, fmt.Errorf("application: %w", err)
+	}
+	return apps[0], nil
 }

@@ -28,9 +28,6 @@ const (
 	connectTimeout = 5 * time.Second
 )
 
-// ErrInvalid is wrapped by the refusal of a name, an id or another value that cannot be stored; the text says which.
-var ErrInvalid = errors.New("invalid")
-
 // Config says which database to open.
 type Config struct {
 	Driver Driver
@@ -51,7 +48,7 @@ type DB struct {
 func Open(ctx context.Context, cfg Config) (*DB, error) {
 	open := map[Driver]func(Config) (*sql.DB, error){SQLite: openSQLite, Postgres: openPostgres}[cfg.Driver]
 	if open == nil {
-		return nil, fmt.Errorf("open database: %w driver %q: not %s or %s", ErrInvalid, cfg.Driver, SQLite, Postgres)
+		return nil, fmt.Errorf("open database: %w driver %q: not %s or %s", pandapush.ErrInvalid, cfg.Driver, SQLite, Postgres)
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
@@ -69,7 +66,7 @@ func Open(ctx context.Context, cfg Config) (*DB, error) {
 
 func openSQLite(cfg Config) (*sql.DB, error) {
 	if cfg.Path == "" {
-		return nil, fmt.Errorf("%w path: empty", ErrInvalid)
+		return nil, fmt.Errorf("%w path: empty", pandapush.ErrInvalid)
 	}
 	path, err := filepath.Abs(cfg.Path)
 	if err != nil {
@@ -139,13 +136,10 @@ type runner interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// exec runs a statement and returns how many rows it changed.
-func (d *DB) exec(ctx context.Context, r runner, statement string, args ...any) (int64, error) {
-	result, err := r.ExecContext(ctx, d.driver.bind(statement), d.driver.args(args)...)
-	if err != nil {
-		return 0, d.explain(err)
-	}
-	return result.RowsAffected()
+// exec runs a statement.
+func (d *DB) exec(ctx context.Context, r runner, statement string, args ...any) error {
+	_, err := r.ExecContext(ctx, d.driver.bind(statement), d.driver.args(args)...)
+	return d.explain(err)
 }
 
 // query runs a SELECT and calls scan for each row.

@@ -1,10 +1,10 @@
 package db
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
+	"slices"
 
 	"github.com/pandapush/pandapush"
 )
@@ -25,10 +25,10 @@ func (d *DB) EnsureDev(ctx context.Context, app pandapush.AppID, key pandapush.K
 	}
 	created := now()
 	err := d.inTx(ctx, func(tx *sql.Tx) error {
-		if _, err := d.exec(ctx, tx, ensureApp, app, "dev", "admin", created); err != nil {
+		if err := d.exec(ctx, tx, ensureApp, app, "dev", "admin", created); err != nil {
 			return err
 		}
-		_, err := d.exec(ctx, tx, ensureKey,
+		err := d.exec(ctx, tx, ensureKey,
 			key, app, secret.Reveal(), "admin", created.AddDate(devYears, 0, 0), "dev", created)
 		if err != nil {
 			return err
@@ -48,8 +48,9 @@ func (d *DB) EnsureDev(ctx context.Context, app pandapush.AppID, key pandapush.K
 }
 
 func checkDev(app pandapush.AppID, key pandapush.KeyID, secret pandapush.Secret) error {
+	wrong := slices.Concat(checkText("key id", string(key), 1), checkText("secret", secret.Reveal(), 1))
 	if !app.Valid() {
-		return fmt.Errorf("%w application id: not letters and digits", ErrInvalid)
+		wrong = append(wrong, pandapush.Problem{Field: "application id", Detail: "not letters and digits"})
 	}
-	return cmp.Or(checkText("key id", string(key), 1), checkText("secret", secret.Reveal(), 1))
+	return wrong.OrNil()
 }

@@ -75,6 +75,21 @@ func (d Driver) locking(query string) string {
 	return query
 }
 
+// order returns what a list of applications is sorted by, "" for what there is not. Names are compared byte by byte, or
+// Postgres would do it by whatever rules its server was set up with.
+func (d Driver) order(by AppOrder) string {
+	switch by {
+	case "", ByName:
+		if d == Postgres {
+			return `lower(coalesce(name, '')) COLLATE "C"`
+		}
+		return `lower(coalesce(name, ''))`
+	case ByCreated, ByID:
+		return string(by)
+	}
+	return ""
+}
+
 // findTable returns a query that has a row if the table whose name is its argument exists.
 func (d Driver) findTable() string {
 	if d == Postgres {

@@ -7,8 +7,9 @@
 //	db.go         Config, Open, Close; transactions and the running of statements
 //	dialect.go    everything that differs between the two databases
 //	migrate.go    the schema: migrate, its version, refuse a wrong one
-//	apps.go       table applications, with application_users
-//	keys.go       table keys
+//	apps.go       changing table applications, with application_users; apps_list.go reads it
+//	keys.go       changing table keys; keys_list.go reads it
+//	audit.go      table audit: who changed what
 //	dev.go        the development application of DEV_*
 //	usage.go      how often keys were used
 //	moment.go     reading points in time, whatever the Node version wrote
@@ -23,18 +24,24 @@
 //
 // # Schema
 //
-// applications(id, name, created_by, created_at, updated_at). An id is 20 random letters and digits.
+// applications(id, name, created_by, created_at, updated_at, settings). An id is 20 random letters and digits. The settings
+// are pandapush.Settings as JSON, null for none.
 //
 // application_users(application_id, user_id): who administers an application. There is no unique constraint, since
 // databases of the Node version hold duplicates; readers see each administrator once.
 //
 // keys(id, application_id, secret, created_by, expires, purpose, created_at, updated_at, last_used, use_count,
-// revoked_at). The id is unique over all applications. Secrets are in clear, because they sign tokens. Expires null means
-// never. A revoked key is kept, with the moment of its revocation.
+// revoked_at, previous_secret, previous_until). The id is unique over all applications. Secrets are in clear, because they
+// sign tokens. Expires null means never. A revoked key is kept, with the moment of its revocation. A rotated key has the
+// secret before the last one too, and when that ends to be valid.
+//
+// audit(id, at, actor, action, application_id, target, before, after). Every change is in it, written in the transaction
+// that makes the change, on behalf of whom the caller names. Before and after are JSON objects of the fields that differ,
+// never of secrets. Rows refer to nothing, so they outlive what they are about. Nobody deletes them.
 //
 // The first migration adopts the tables of the Node version, rows untouched: it adds revoked_at and two indexes, and on
 // Postgres widens use_count to 64 bits. The Node version can go back to work on the result, but knows no revocation. It
-// has no way down.
+// has no way down. The second adds what the admin API needs, and its way down drops that.
 //
 // # Differences between the databases
 //
@@ -46,11 +53,13 @@
 //     passed, and KeyRing logs the key's id: a mistyped date must not make a key that never dies. (The Node version let it
 //     live.) Postgres' infinity is never, -infinity is passed.
 //   - SQLite has one connection, so that writers wait for each other in Go; other processes are waited for up to five
-//     seconds. Every transaction takes the write lock when it begins. On Postgres DeleteApp locks the application's row.
+//     seconds. Every transaction takes the write lock when it begins. On Postgres whoever changes an application or a key
+//     locks its row.
 //   - SQLite is migrated by whoever opens it; Postgres on request, under goose's session lock, so any number of nodes may
 //     do it at once.
 //
-// Moments are cut to milliseconds on both.
+// Moments are cut to milliseconds on both. SQLite knows upper and lower case of ASCII alone, so a search for "É" finds no "é"
+// there.
 //
 // # How long a revoked key may live
 //
@@ -60,6 +69,6 @@
 //
 // # Errors
 //
-// pandapush.ErrNotFound, pandapush.ErrExists and ErrInvalid say what they say. pandapush.ErrUnavailable is wrapped when
-// the database could not be reached. No error and no log line holds a secret.
+// pandapush.ErrNotFound and pandapush.ErrExists say what they say; pandapush.Invalid names the fields that are wrong.
+// pandapush.ErrUnavailable is wrapped when the database could not be reached. No error and no log line holds a secret.
 package db

@@ -1,7 +1,6 @@
 package db
 
 import (
-	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -91,8 +90,8 @@ func TestCheckText(t *testing.T) {
 		"": false, "a": true, " ": true, "ünï 🐼": true, strings.Repeat("🐼", 255): true,
 		strings.Repeat("a", 256): false, "a\tb": false, "\u0085": false, "\xff": false,
 	} {
-		if err := checkText("name", text, 1); (err == nil) != ok || err != nil && !errors.Is(err, ErrInvalid) {
-			t.Errorf("checkText(%q) = %v", text, err)
+		if wrong := checkText("name", text, 1); (wrong == nil) != ok || wrong != nil && wrong[0].Field != "name" {
+			t.Errorf("checkText(%q) = %v", text, wrong)
 		}
 	}
 	if err := checkText("name", "", 0); err != nil {

@@ -22,7 +22,7 @@ const (
 
 // Store is what a KeyRing needs of the database. The methods end when their context does.
 type Store interface {
-	AppIDs(ctx context.Context) ([]pandapush.AppID, error)
+	AppSettings(ctx context.Context) (map[pandapush.AppID]pandapush.Settings, error)
 	AllKeys(ctx context.Context) ([]pandapush.Key, error)
 	// AddUses adds all of uses or, with an error, none. It may sort them.
 	AddUses(ctx context.Context, uses []Use) error
@@ -34,7 +34,7 @@ type KeyRingConfig struct {
 	StatsInterval time.Duration         // between flushes of use counts; 1 minute if 0
 	Log           *slog.Logger          // nil for none
 	Metrics       prometheus.Registerer // nil for none
-	// Changed, if not nil, is called after a load that found an application or key made, deleted or altered, one call at a
+	// Changed, if not nil, is called after a load that found an application or key made, deleted or altered, settings included, one call at a
 	// time. The next load waits for it to return.
 	Changed func()
 }
@@ -81,6 +81,10 @@ func (r *KeyRing) HasApp(app pandapush.AppID) bool {
 	return ok
 }
 
+// Settings returns what is set for that application: nothing if it does not exist. It neither blocks nor allocates; the
+// slices in it are shared and must not be changed.
+func (r *KeyRing) Settings(app pandapush.AppID) pandapush.Settings { return r.current.Load().apps[app] }
+
 // Key returns the key of that application, also when it is expired or revoked. Its UseCount and LastUsed are as old as the
 // last load. It neither blocks nor allocates.
 func (r *KeyRing) Key(app pandapush.AppID, id pandapush.KeyID) (pandapush.Key, bool) {
@@ -125,7 +129,7 @@ func (r *KeyRing) Load(ctx context.Context) error {
 }
 
 func (r *KeyRing) read(ctx context.Context) (*snapshot, error) {
-	apps, err := r.store.AppIDs(ctx)
+	apps, err := r.store.AppSettings(ctx)
 	if err != nil {
 		return nil, err
 	}

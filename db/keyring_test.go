@@ -25,12 +25,13 @@ var errAway = errors.New("the database is away")
 
 // fakeStore is a Store in memory that can be away and can be slow.
 type fakeStore struct {
-	mu    sync.Mutex
-	keys  map[pandapush.KeyID]pandapush.Key // all of application "app"
-	uses  map[pandapush.KeyID]int64
-	away  bool
-	loads int           // begun
-	gate  chan struct{} // if not nil, each load takes one element before it answers
+	mu       sync.Mutex
+	keys     map[pandapush.KeyID]pandapush.Key // all of application "app"
+	uses     map[pandapush.KeyID]int64
+	settings pandapush.Settings
+	away     bool
+	loads    int           // begun
+	gate     chan struct{} // if not nil, each load takes one element before it answers
 }
 
 func newFakeStore(ids ...pandapush.KeyID) *fakeStore {
@@ -54,7 +55,7 @@ func read[T any](s *fakeStore, get func() T) T {
 	return get()
 }
 
-func (s *fakeStore) AppIDs(ctx context.Context) ([]pandapush.AppID, error) {
+func (s *fakeStore) AppSettings(ctx context.Context) (map[pandapush.AppID]pandapush.Settings, error) {
 	s.mu.Lock()
 	s.loads++
 	gate, away := s.gate, s.away
@@ -69,7 +70,7 @@ func (s *fakeStore) AppIDs(ctx context.Context) ([]pandapush.AppID, error) {
 			return nil, ctx.Err()
 		}
 	}
-	return []pandapush.AppID{"app"}, nil
+	return map[pandapush.AppID]pandapush.Settings{"app": read(s, func() pandapush.Settings { return s.settings })}, nil
 }
 
 func (s *fakeStore) AllKeys(context.Context) ([]pandapush.Key, error) {
@@ -259,6 +260,9 @@ func TestChangedIsCalledForChangesAlone(t *testing.T) {
 		{"revoked", edit(func(k *pandapush.Key) { k.RevokedAt = time.Now() }), true},
 		{"expiry", edit(func(k *pandapush.Key) { k.ExpiresAt = time.Now() }), true},
 		{"secret", edit(func(k *pandapush.Key) { k.Secret = "t" }), true},
+		{"secret before", edit(func(k *pandapush.Key) { k.PreviousSecret = "s" }), true},
+		{"its end", edit(func(k *pandapush.Key) { k.PreviousUntil = time.Now() }), true},
+		{"settings", func() { store.settings.Origins = []string{"https://a.b"} }, true},
 		{"replaced", func() { clear(store.keys); store.keys["k2"] = pandapush.Key{ID: "k2", App: "app"} }, true},
 		{"deleted", func() { clear(store.keys) }, true},
 		{"failed", func() { store.away = true }, false},
@@ -271,6 +275,9 @@ func TestChangedIsCalledForChangesAlone(t *testing.T) {
 		if got := changes > before; got != step.want {
 			t.Errorf("%s: changed %v, want %v", step.name, got, step.want)
 		}
+	}
+	if got := ring.Settings("app"); !got.Equal(store.settings) || !ring.Settings("other").Equal(pandapush.Settings{}) {
+		t.Errorf("Settings() = %+v", got)
 	}
 }
 

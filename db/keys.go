@@ -1,7 +1,6 @@
 package db
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -14,14 +13,16 @@ import (
 const (
 	insertKey = `INSERT INTO keys (id, application_id, secret, created_by, expires, purpose, created_at, use_count)
 		VALUES (?, ?, ?, ?, ?, ?, ?, 0)`
-	selectKey = `SELECT id, application_id, secret, created_by, expires, purpose,
-		created_at, updated_at, last_used, use_count, revoked_at FROM keys`
-	revokeKey  = `UPDATE keys SET revoked_at = coalesce(revoked_at, ?), updated_at = ? WHERE application_id = ? AND id = ?`
+	revokeKey  = `UPDATE keys SET revoked_at = ?, updated_at = ? WHERE application_id = ? AND id = ?`
+	rotateKey  = `UPDATE keys SET secret = ?, previous_secret = ?, previous_until = ?, updated_at = ? WHERE application_id = ? AND id = ?`
+	deleteKey  = `DELETE FROM keys WHERE application_id = ? AND id = ?`
 	deleteKeys = `DELETE FROM keys WHERE application_id = ?`
 )
 
-// maxYear bounds expiries: ISO 8601 text has four digits for the year.
-const maxYear = 9999
+const (
+	maxYear    = 9999                 // of expiries: ISO 8601 text has four digits for the year
+	maxOverlap = 365 * 24 * time.Hour // of a rotation
+)
 
 // NewKey is what a key is made from.
 type NewKey struct {
@@ -41,8 +42,15 @@ func (d *DB) CreateKey(ctx context.Context, k NewKey) (pandapush.Key, error) {
 		ID: newKeyID(), App: k.App, Secret: newSecret(), CreatedBy: k.By, Purpose: k.Purpose,
 		CreatedAt: now(), ExpiresAt: k.Expires.UTC().Truncate(time.Millisecond),
 	}
-	_, err := d.exec(ctx, d.sql, insertKey,
-		key.ID, key.App, key.Secret.Reveal(), key.CreatedBy, key.ExpiresAt, key.Purpose, key.CreatedAt)
+	err := d.inTx(ctx, func(tx *sql.Tx) error {
+		err := d.exec(ctx, tx, insertKey,
+			key.ID, key.App, key.Secret.Reveal(), key.CreatedBy, key.ExpiresAt, key.Purpose, key.CreatedAt)
+		if err != nil {
+			return err
+		}
+		after := Fields{"purpose": key.Purpose, "expires": optional(key.ExpiresAt)}
+		return d.audit(ctx, tx, Change{By: k.By, Action: KeyCreated, App: key.App, Target: string(key.ID), After: after})
+	})
 	if err != nil {
 		return pandapush.Key{}, fmt.Errorf("create key: %w", err)
 	}
@@ -53,92 +61,100 @@ func (k NewKey) check() error {
 	if !k.App.Valid() {
 		return fmt.Errorf("application: %w", pandapush.ErrNotFound)
 	}
+	wrong := slices.Concat(checkText("user", k.By, 1), checkText("purpose", k.Purpose, 0))
 	if k.Expires.UTC().Year() > maxYear {
-		return fmt.Errorf("%w expiry: after the year %d", ErrInvalid, maxYear)
+		wrong = append(wrong, pandapush.Problem{Field: "expires", Detail: fmt.Sprintf("after the year %d", maxYear)})
 	}
-	return cmp.Or(checkText("user name", k.By, 1), checkText("purpose", k.Purpose, 0))
+	return wrong.OrNil()
 }
 
-// Key returns a key with its secret, or pandapush.ErrNotFound.
-func (d *DB) Key(ctx context.Context, app pandapush.AppID, id pandapush.KeyID) (pandapush.Key, error) {
-	if !storable(string(app), string(id)) {
-		return pandapush.Key{}, fmt.Errorf("key: %w", pandapush.ErrNotFound)
-	}
-	keys, err := d.keys(ctx, selectKey+` WHERE application_id = ? AND id = ?`, app, id)
-	if err != nil {
-		return pandapush.Key{}, fmt.Errorf("key: %w", err)
-	}
-	if len(keys) == 0 {
-		return pandapush.Key{}, fmt.Errorf("key: %w", pandapush.ErrNotFound)
-	}
-	return keys[0], nil
-}
-
-// AppKeys returns an application's keys, the oldest first, without their secrets. It returns pandapush.ErrNotFound if the
-// application does not exist.
-func (d *DB) AppKeys(ctx context.Context, app pandapush.AppID) ([]pandapush.Key, error) {
-	if _, err := d.App(ctx, app); err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
-	}
-	keys, err := d.keys(ctx, selectKey+` WHERE application_id = ?`, app)
-	if err != nil {
-		return nil, fmt.Errorf("keys: %w", err)
-	}
-	for i := range keys {
-		keys[i].Secret = ""
-	}
-	slices.SortFunc(keys, func(a, b pandapush.Key) int {
-		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), cmp.Compare(a.ID, b.ID))
+// RevokeKey makes a key unusable for good on behalf of by; the time of its first revocation is kept. It returns
+// pandapush.ErrNotFound if the application has no such key.
+func (d *DB) RevokeKey(ctx context.Context, by string, app pandapush.AppID, id pandapush.KeyID) error {
+	err := d.changeKey(ctx, by, app, id, func(tx *sql.Tx, key pandapush.Key) (*Change, error) {
+		if !key.RevokedAt.IsZero() {
+			return nil, nil
+		}
+		moment := now()
+		err := d.exec(ctx, tx, revokeKey, moment, moment, app, id)
+		return &Change{Action: KeyRevoked, Before: Fields{"revoked_at": nil}, After: Fields{"revoked_at": moment}}, err
 	})
-	return keys, nil
-}
-
-// AllKeys returns the keys of all applications with their secrets, in no order.
-func (d *DB) AllKeys(ctx context.Context) ([]pandapush.Key, error) {
-	keys, err := d.keys(ctx, selectKey)
-	if err != nil {
-		return nil, fmt.Errorf("all keys: %w", err)
-	}
-	return keys, nil
-}
-
-// RevokeKey makes a key unusable for good; the time of its first revocation is kept. It returns pandapush.ErrNotFound if
-// the application has no such key.
-func (d *DB) RevokeKey(ctx context.Context, app pandapush.AppID, id pandapush.KeyID) error {
-	if !storable(string(app), string(id)) {
-		return fmt.Errorf("revoke key: %w", pandapush.ErrNotFound)
-	}
-	moment := now()
-	n, err := d.exec(ctx, d.sql, revokeKey, moment, moment, app, id)
-	if err == nil && n == 0 {
-		err = pandapush.ErrNotFound
-	}
 	if err != nil {
 		return fmt.Errorf("revoke key: %w", err)
 	}
 	return nil
 }
 
-func (d *DB) keys(ctx context.Context, query string, args ...any) ([]pandapush.Key, error) {
-	var keys []pandapush.Key
-	err := d.query(ctx, d.sql, func(rows *sql.Rows) error {
-		key, err := scanKey(rows)
-		keys = append(keys, key)
-		return err
-	}, query, args...)
-	return keys, err
+// RotateKey gives a key a new secret on behalf of by, and returns the key with it. The secret that it had stays valid for
+// overlap, from zero to a year; one from an earlier rotation ends at once. It returns pandapush.ErrNotFound if the
+// application has no such key.
+func (d *DB) RotateKey(ctx context.Context, by string, app pandapush.AppID, id pandapush.KeyID, overlap time.Duration) (pandapush.Key, error) {
+	if overlap < 0 || overlap > maxOverlap {
+		wrong := pandapush.Invalid{{Field: "overlap", Detail: fmt.Sprintf("must be between 0 and %.0f seconds", maxOverlap.Seconds())}}
+		return pandapush.Key{}, fmt.Errorf("rotate key: %w", wrong)
+	}
+	var rotated pandapush.Key
+	err := d.changeKey(ctx, by, app, id, func(tx *sql.Tx, key pandapush.Key) (*Change, error) {
+		before := Fields{"previous_until": optional(key.PreviousUntil)}
+		moment := now()
+		key.PreviousSecret, key.PreviousUntil = key.Secret, moment.Add(overlap).Truncate(time.Millisecond)
+		if overlap == 0 {
+			key.PreviousSecret, key.PreviousUntil = "", time.Time{}
+		}
+		key.Secret, key.UpdatedAt = newSecret(), moment
+		err := d.exec(ctx, tx, rotateKey, key.Secret.Reveal(), nullable(key.PreviousSecret.Reveal()), key.PreviousUntil, moment, app, id)
+		rotated = key
+		return &Change{Action: KeyRotated, Before: before, After: Fields{"previous_until": optional(key.PreviousUntil)}}, err
+	})
+	if err != nil {
+		return pandapush.Key{}, fmt.Errorf("rotate key: %w", err)
+	}
+	return rotated, nil
 }
 
-// scanKey reads a row of selectKey. All columns but the id may be null in a row of the Node version.
-func scanKey(rows *sql.Rows) (pandapush.Key, error) {
-	var key pandapush.Key
-	var app, secret, by, purpose sql.NullString
-	var expires, created, updated, used, revoked moment
-	var uses sql.NullInt64
-	err := rows.Scan(&key.ID, &app, &secret, &by, &expires, &purpose, &created, &updated, &used, &uses, &revoked)
-	key.App, key.Secret = pandapush.AppID(app.String), pandapush.Secret(secret.String)
-	key.CreatedBy, key.Purpose, key.UseCount = by.String, purpose.String, uses.Int64
-	key.ExpiresAt, key.RevokedAt = expires.orUnreadable(), revoked.orUnreadable()
-	key.CreatedAt, key.UpdatedAt, key.LastUsed = created.Time, updated.Time, used.Time
-	return key, err
+// DeleteKey removes a key on behalf of by, as if it had never been. It returns pandapush.ErrNotFound if the application has
+// no such key.
+func (d *DB) DeleteKey(ctx context.Context, by string, app pandapush.AppID, id pandapush.KeyID) error {
+	err := d.changeKey(ctx, by, app, id, func(tx *sql.Tx, key pandapush.Key) (*Change, error) {
+		err := d.exec(ctx, tx, deleteKey, app, id)
+		before := Fields{"purpose": key.Purpose, "created_by": key.CreatedBy, "expires": optional(key.ExpiresAt), "revoked_at": optional(key.RevokedAt)}
+		return &Change{Action: KeyDeleted, Before: before}, err
+	})
+	if err != nil {
+		return fmt.Errorf("delete key: %w", err)
+	}
+	return nil
+}
+
+// changeKey calls change with a key that nobody else changes meanwhile, and writes down what it returns: nil for nothing.
+func (d *DB) changeKey(ctx context.Context, by string, app pandapush.AppID, id pandapush.KeyID, change func(*sql.Tx, pandapush.Key) (*Change, error)) error {
+	if err := checkText("user", by, 1).OrNil(); err != nil {
+		return err
+	}
+	if !storable(string(app), string(id)) {
+		return pandapush.ErrNotFound
+	}
+	return d.inTx(ctx, func(tx *sql.Tx) error {
+		keys, err := d.keys(ctx, tx, d.driver.locking(selectKey+` WHERE application_id = ? AND id = ?`), app, id)
+		if err != nil {
+			return err
+		}
+		if len(keys) == 0 {
+			return pandapush.ErrNotFound
+		}
+		done, err := change(tx, keys[0])
+		if err != nil || done == nil {
+			return err
+		}
+		done.By, done.App, done.Target = by, app, string(id)
+		return d.audit(ctx, tx, *done)
+	})
+}
+
+// optional returns nil for a zero moment.
+func optional(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
 }

@@ -20,9 +20,9 @@ func TestOpenRefusesWrongSettings(t *testing.T) {
 		cfg  db.Config
 		want error // nil for any
 	}{
-		{"no driver", db.Config{Path: "x"}, db.ErrInvalid},
-		{"unknown driver", db.Config{Driver: "mysql", Path: "x"}, db.ErrInvalid},
-		{"no path", db.Config{Driver: db.SQLite}, db.ErrInvalid},
+		{"no driver", db.Config{Path: "x"}, pandapush.ErrInvalid},
+		{"unknown driver", db.Config{Driver: "mysql", Path: "x"}, pandapush.ErrInvalid},
+		{"no path", db.Config{Driver: db.SQLite}, pandapush.ErrInvalid},
 		{"folder as file", db.Config{Driver: db.SQLite, Path: t.TempDir()}, pandapush.ErrUnavailable},
 		{"malformed URL", db.Config{Driver: db.Postgres, URL: "postgres://u:hunter2@h:port/"}, nil},
 		{"nobody there", db.Config{Driver: db.Postgres, URL: "postgres://u:hunter2@/x?host=" + t.TempDir()}, pandapush.ErrUnavailable},

@@ -14,7 +14,7 @@ type keyRef struct {
 
 // snapshot is what a KeyRing knows at one moment. It never changes but for the counters.
 type snapshot struct {
-	apps map[pandapush.AppID]struct{}
+	apps map[pandapush.AppID]pandapush.Settings
 	keys map[keyRef]*entry
 }
 
@@ -25,13 +25,10 @@ type entry struct {
 }
 
 // newSnapshot builds the snapshot that follows old.
-func newSnapshot(old *snapshot, apps []pandapush.AppID, keys []pandapush.Key) *snapshot {
+func newSnapshot(old *snapshot, apps map[pandapush.AppID]pandapush.Settings, keys []pandapush.Key) *snapshot {
 	s := &snapshot{
-		apps: make(map[pandapush.AppID]struct{}, len(apps)),
+		apps: apps,
 		keys: make(map[keyRef]*entry, len(keys)),
-	}
-	for _, app := range apps {
-		s.apps[app] = struct{}{}
 	}
 	for _, key := range keys {
 		ref := keyRef{key.App, key.ID}
@@ -51,14 +48,15 @@ func (s *snapshot) same(other *snapshot) bool {
 	if len(s.apps) != len(other.apps) || len(s.keys) != len(other.keys) {
 		return false
 	}
-	for app := range s.apps {
-		if _, ok := other.apps[app]; !ok {
+	for app, settings := range s.apps {
+		if theirs, ok := other.apps[app]; !ok || !theirs.Equal(settings) {
 			return false
 		}
 	}
 	for ref, e := range s.keys {
 		o := other.keys[ref]
-		if o == nil || e.key.Secret != o.key.Secret ||
+		if o == nil || e.key.Secret != o.key.Secret || e.key.PreviousSecret != o.key.PreviousSecret ||
+			!e.key.PreviousUntil.Equal(o.key.PreviousUntil) ||
 			!e.key.ExpiresAt.Equal(o.key.ExpiresAt) || !e.key.RevokedAt.Equal(o.key.RevokedAt) {
 			return false
 		}

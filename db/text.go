@@ -1,29 +1,39 @@
 package db
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/pandapush/pandapush"
 )
 
 // maxText bounds names, purposes, user names and key ids, in characters: the width of their columns.
 const maxText = 255
 
-// checkText returns nil if value, which may be empty only if least is 0, can be stored as what. A control character could
-// not be seen in a list, and NUL not be stored by Postgres.
-func checkText(what, value string, least int) error {
+// checkText returns what is wrong with value, which may be empty only if least is 0, as that of a field. A control character
+// could not be seen in a list, and NUL not be stored by Postgres.
+func checkText(field, value string, least int) pandapush.Invalid {
+	wrong := func(detail string) pandapush.Invalid { return pandapush.Invalid{{Field: field, Detail: detail}} }
 	switch {
 	case !utf8.ValidString(value):
-		return fmt.Errorf("%w %s: not UTF-8", ErrInvalid, what)
+		return wrong("not UTF-8")
 	case strings.ContainsFunc(value, unicode.IsControl):
-		return fmt.Errorf("%w %s: has a control character", ErrInvalid, what)
+		return wrong("has a control character")
 	case utf8.RuneCountInString(value) > maxText:
-		return fmt.Errorf("%w %s: longer than %d characters", ErrInvalid, what, maxText)
+		return wrong(fmt.Sprintf("longer than %d characters", maxText))
 	case utf8.RuneCountInString(value) < least:
-		return fmt.Errorf("%w %s: empty", ErrInvalid, what)
+		return wrong("empty")
 	}
 	return nil
+}
+
+// invalidIn returns the problems that err is, if it is some.
+func invalidIn(err error) pandapush.Invalid {
+	wrong, _ := errors.AsType[pandapush.Invalid](err)
+	return wrong
 }
 
 // storable reports whether ids could be those of rows. It is looser than AppID.Valid: an application of the Node version

@@ -30,7 +30,7 @@ func (d *DB) AddUses(ctx context.Context, uses []Use) error {
 	})
 	err := d.inTx(ctx, func(tx *sql.Tx) error {
 		for _, use := range uses {
-			if _, err := d.exec(ctx, tx, addUses, use.Count, use.Last, use.App, use.Key); err != nil {
+			if err := d.exec(ctx, tx, addUses, use.Count, use.Last, use.App, use.Key); err != nil {
 				return err
 			}
 		}

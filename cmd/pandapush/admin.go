@@ -144,7 +144,7 @@ type appRemoveCmd struct {
 // Run removes an application.
 func (c *appRemoveCmd) Run(env *environment) error {
 	return c.change(env, func(ctx context.Context, d *db.DB) error {
-		return absent(d.DeleteApp(ctx, c.App), "application", c.App)
+		return absent(d.DeleteApp(ctx, c.actor(), c.App), "application", c.App)
 	})
 }
 
@@ -220,7 +220,7 @@ type keyRevokeCmd struct {
 // Run revokes a key.
 func (c *keyRevokeCmd) Run(env *environment) error {
 	return c.change(env, func(ctx context.Context, d *db.DB) error {
-		return absent(d.RevokeKey(ctx, c.App, c.Key), "key of "+string(c.App), c.Key)
+		return absent(d.RevokeKey(ctx, c.actor(), c.App, c.Key), "key of "+string(c.App), c.Key)
 	})
 }
 

@@ -25,6 +25,12 @@ func Exercise(t *testing.T, open func(testing.TB) *db.DB) {
 		"what does not exist is not found":               notFound,
 		"a revocation lasts":                             revocation,
 		"an application goes with all that it has":       appDeleted,
+		"an application is changed as a whole":           appUpdated,
+		"applications are found, sorted and paged":       appsFound,
+		"a rotated key has two secrets for a while":      keyRotated,
+		"a deleted key is gone":                          keyDeleted,
+		"every change is written down":                   audited,
+		"nobody without a name changes anything":         unaudited,
 		"deleting while keys are made leaves no orphans": deletedUnderLoad,
 		"the development key is made once":               devKey,
 		"uses add up":                                    usesAddUp,
@@ -78,19 +84,19 @@ func appsSorted(t *testing.T, d *db.DB) {
 	if apps[1].ID > apps[2].ID {
 		t.Errorf("equal names are not sorted by id: %q, %q", apps[1].ID, apps[2].ID)
 	}
-	ids, err := d.AppIDs(t.Context())
-	if err != nil || len(ids) != len(apps) {
-		t.Errorf("AppIDs() = %d ids, %v", len(ids), err)
+	settings, err := d.AppSettings(t.Context())
+	if err != nil || len(settings) != len(apps) {
+		t.Errorf("AppSettings() = %d applications, %v", len(settings), err)
 	}
 }
 
 func namesRefused(t *testing.T, d *db.DB) {
 	t.Helper()
 	for _, bad := range []string{"", "a\nb", "a\x00b", "\x7f", "\xff", strings.Repeat("ä", 256)} {
-		if _, err := d.CreateApp(t.Context(), "alice", bad); !errors.Is(err, db.ErrInvalid) {
+		if _, err := d.CreateApp(t.Context(), "alice", bad); !errors.Is(err, pandapush.ErrInvalid) {
 			t.Errorf("CreateApp(name %q) = %v", bad, err)
 		}
-		if _, err := d.CreateApp(t.Context(), bad, "app"); !errors.Is(err, db.ErrInvalid) {
+		if _, err := d.CreateApp(t.Context(), bad, "app"); !errors.Is(err, pandapush.ErrInvalid) {
 			t.Errorf("CreateApp(by %q) = %v", bad, err)
 		}
 	}
@@ -100,7 +106,7 @@ func namesRefused(t *testing.T, d *db.DB) {
 		{App: app.ID, By: "alice", Purpose: "a\x00b"},
 		{App: app.ID, By: "alice", Expires: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
 	} {
-		if _, err := d.CreateKey(t.Context(), k); !errors.Is(err, db.ErrInvalid) {
+		if _, err := d.CreateKey(t.Context(), k); !errors.Is(err, pandapush.ErrInvalid) {
 			t.Errorf("CreateKey(%+v) = %v", k, err)
 		}
 	}
@@ -147,7 +153,7 @@ func keysIsolated(t *testing.T, d *db.DB) {
 	if _, err := d.Key(t.Context(), other.ID, key.ID); !errors.Is(err, pandapush.ErrNotFound) {
 		t.Errorf("Key() of the other application = %v", err)
 	}
-	if err := d.RevokeKey(t.Context(), other.ID, key.ID); !errors.Is(err, pandapush.ErrNotFound) {
+	if err := d.RevokeKey(t.Context(), "alice", other.ID, key.ID); !errors.Is(err, pandapush.ErrNotFound) {
 		t.Errorf("RevokeKey() of the other application = %v", err)
 	}
 	if err := d.AddUses(t.Context(), []db.Use{{App: other.ID, Key: key.ID, Count: 1, Last: time.Now()}}); err != nil {
@@ -174,7 +180,7 @@ func notFound(t *testing.T, d *db.DB) {
 		_, err2 := d.AppKeys(ctx, id)
 		_, err3 := d.CreateKey(ctx, db.NewKey{App: id, By: "alice"})
 		_, err4 := d.Key(ctx, id, "key")
-		for i, err := range []error{err1, err2, err3, err4, d.DeleteApp(ctx, id), d.RevokeKey(ctx, id, "key")} {
+		for i, err := range []error{err1, err2, err3, err4, d.DeleteApp(ctx, "alice", id), d.RevokeKey(ctx, "alice", id, "key")} {
 			if !errors.Is(err, pandapush.ErrNotFound) {
 				t.Errorf("application %q, call %d: %v", id, i+1, err)
 			}
@@ -182,7 +188,7 @@ func notFound(t *testing.T, d *db.DB) {
 	}
 	for _, id := range []pandapush.KeyID{"", "nosuch", "a\x00b", "\xff"} {
 		_, err := d.Key(ctx, app.ID, id)
-		for i, err := range []error{err, d.RevokeKey(ctx, app.ID, id)} {
+		for i, err := range []error{err, d.RevokeKey(ctx, "alice", app.ID, id)} {
 			if !errors.Is(err, pandapush.ErrNotFound) {
 				t.Errorf("key %q, call %d: %v", id, i+1, err)
 			}
@@ -196,7 +202,7 @@ func revocation(t *testing.T, d *db.DB) {
 	key := mustKey(t, d, app.ID)
 	var first time.Time
 	for range 2 {
-		if err := d.RevokeKey(t.Context(), app.ID, key.ID); err != nil {
+		if err := d.RevokeKey(t.Context(), "alice", app.ID, key.ID); err != nil {
 			t.Fatal(err)
 		}
 		got, err := d.Key(t.Context(), app.ID, key.ID)
@@ -220,10 +226,10 @@ func appDeleted(t *testing.T, d *db.DB) {
 	app, other := mustApp(t, d, "app"), mustApp(t, d, "other")
 	mustKey(t, d, app.ID)
 	kept := mustKey(t, d, other.ID)
-	if err := d.DeleteApp(t.Context(), app.ID); err != nil {
+	if err := d.DeleteApp(t.Context(), "alice", app.ID); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.DeleteApp(t.Context(), app.ID); !errors.Is(err, pandapush.ErrNotFound) {
+	if err := d.DeleteApp(t.Context(), "alice", app.ID); !errors.Is(err, pandapush.ErrNotFound) {
 		t.Errorf("second DeleteApp() = %v", err)
 	}
 	if keys, err := d.AllKeys(t.Context()); err != nil || !slices.Equal(keys, []pandapush.Key{kept}) {
@@ -253,9 +259,9 @@ func deletedUnderLoad(t *testing.T, d *db.DB) {
 			}
 		})
 	}
-	if err := d.DeleteApp(t.Context(), app.ID); err != nil {
+	if err := d.DeleteApp(t.Context(), "alice", app.ID); err != nil {
 		t.Error(err)
-		_ = d.DeleteApp(t.Context(), app.ID) // so that the others end
+		_ = d.DeleteApp(t.Context(), "alice", app.ID) // so that the others end
 	}
 	all.Wait()
 	if keys, err := d.AllKeys(t.Context()); err != nil || len(keys) != 0 {
@@ -290,7 +296,7 @@ func devKey(t *testing.T, d *db.DB) {
 	}
 	for _, bad := range []struct{ app, key, secret string }{{"dev-app", "k", "s"}, {"a", "", "s"}, {"a", "k", ""}} {
 		err := d.EnsureDev(ctx, pandapush.AppID(bad.app), pandapush.KeyID(bad.key), pandapush.Secret(bad.secret))
-		if !errors.Is(err, db.ErrInvalid) {
+		if !errors.Is(err, pandapush.ErrInvalid) {
 			t.Errorf("EnsureDev(%q) = %v", bad, err)
 		}
 	}
@@ -353,7 +359,7 @@ func canceled(t *testing.T, d *db.DB) {
 	cancel()
 	_, err1 := d.Apps(ctx)
 	_, err2 := d.CreateApp(ctx, "alice", "late")
-	for i, err := range []error{err1, err2, d.DeleteApp(ctx, app.ID), d.Ping(ctx)} {
+	for i, err := range []error{err1, err2, d.DeleteApp(ctx, "alice", app.ID), d.Ping(ctx)} {
 		if !errors.Is(err, context.Canceled) || errors.Is(err, pandapush.ErrUnavailable) {
 			t.Errorf("call %d: %v", i+1, err)
 		}

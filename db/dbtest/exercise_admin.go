@@ -1,0 +1,281 @@
+package dbtest
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pandapush/pandapush"
+	"github.com/pandapush/pandapush/db"
+)
+
+func appUpdated(t *testing.T, d *db.DB) {
+	t.Helper()
+	app := mustApp(t, d, "before")
+	settings := pandapush.Settings{HistoryLength: 5, HistoryAge: time.Hour, Origins: []string{"https://a.b"}, PublishRate: 0.5, Suspended: true}
+	got, err := d.UpdateApp(t.Context(), "bob", app.ID, db.AppChange{Name: new(odd), Admins: []string{"carol", "alice", "carol"}, Settings: &settings})
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := d.App(t.Context(), app.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, a := range []pandapush.App{got, read} {
+		if a.Name != odd || !slices.Equal(a.Admins, []string{"alice", "carol"}) || !a.Settings.Equal(settings) || a.UpdatedAt.IsZero() || a.CreatedBy != "alice" {
+			t.Errorf("application %d: %+v", i+1, a)
+		}
+	}
+	all, err := d.AppSettings(t.Context())
+	if err != nil || len(all) != 1 || !all[app.ID].Equal(settings) {
+		t.Errorf("AppSettings() = %+v, %v", all, err)
+	}
+	if again, err := d.UpdateApp(t.Context(), "bob", app.ID, db.AppChange{Admins: []string{}}); err != nil || again.Name != odd || len(again.Admins) != 0 {
+		t.Errorf("without administrators: %+v, %v", again, err)
+	}
+	if _, err := d.UpdateApp(t.Context(), "bob", "nosuch", db.AppChange{Name: new("x")}); !errors.Is(err, pandapush.ErrNotFound) {
+		t.Errorf("of no application: %v", err)
+	}
+	bad := db.AppChange{Name: new(""), Admins: []string{"a\x00"}, Settings: &pandapush.Settings{Connections: -1}}
+	_, err = d.UpdateApp(t.Context(), "bob", app.ID, bad)
+	wrong, _ := errors.AsType[pandapush.Invalid](err)
+	if len(wrong) != 3 || wrong[0].Field != "name" || wrong[1].Field != "admins" || wrong[2].Field != "connections" {
+		t.Errorf("bad values: %v", err)
+	}
+}
+
+func appsFound(t *testing.T, d *db.DB) {
+	t.Helper()
+	ids := map[string]pandapush.AppID{}
+	for _, name := range []string{"b", "A", "a_x", "100%", "c"} {
+		ids[name] = mustApp(t, d, name).ID
+	}
+	if _, err := d.UpdateApp(t.Context(), "alice", ids["c"], db.AppChange{Admins: []string{"bob"}}); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		query db.AppQuery
+		want  string // names, separated by spaces
+		total int
+	}{
+		{db.AppQuery{}, "100% A a_x b c", 5},
+		{db.AppQuery{Limit: 2}, "100% A", 5},
+		{db.AppQuery{Limit: 2, Offset: 2}, "a_x b", 5},
+		{db.AppQuery{Limit: 2, Offset: 9}, "", 5},
+		{db.AppQuery{Descending: true, Limit: 1}, "c", 5},
+		{db.AppQuery{User: "bob"}, "c", 1},
+		{db.AppQuery{User: "nobody"}, "", 0},
+		{db.AppQuery{Search: "a"}, "A a_x", 2},
+		{db.AppQuery{Search: "X"}, "a_x", 1},
+		{db.AppQuery{Search: "_"}, "a_x", 1},
+		{db.AppQuery{Search: "%"}, "100%", 1},
+		{db.AppQuery{Search: "a", User: "bob"}, "", 0},
+		{db.AppQuery{Search: "\x00"}, "", 0},
+	} {
+		apps, total, err := d.FindApps(t.Context(), row.query)
+		var names []string
+		for _, app := range apps {
+			names = append(names, app.Name)
+			if len(app.Admins) != 1 {
+				t.Errorf("%+v: admins of %s: %q", row.query, app.Name, app.Admins)
+			}
+		}
+		if got := strings.Join(names, " "); err != nil || got != row.want || total != row.total {
+			t.Errorf("%+v: %q of %d, %v; want %q of %d", row.query, got, total, err, row.want, row.total)
+		}
+	}
+	for _, sort := range []db.AppOrder{db.ByID, db.ByCreated} {
+		apps, _, err := d.FindApps(t.Context(), db.AppQuery{Sort: sort})
+		if err != nil || !slices.IsSortedFunc(apps, func(a, b pandapush.App) int {
+			if sort == db.ByID {
+				return strings.Compare(string(a.ID), string(b.ID))
+			}
+			return a.CreatedAt.Compare(b.CreatedAt)
+		}) {
+			t.Errorf("by %s: %+v, %v", sort, apps, err)
+		}
+	}
+	found, _, err := d.FindApps(t.Context(), db.AppQuery{Search: string(ids["b"])[:19]})
+	if err != nil || len(found) != 1 || found[0].ID != ids["b"] {
+		t.Errorf("by the beginning of an id: %+v, %v", found, err)
+	}
+	if _, _, err := d.FindApps(t.Context(), db.AppQuery{Sort: "name; DROP TABLE keys"}); !errors.Is(err, pandapush.ErrInvalid) {
+		t.Errorf("by another order: %v", err)
+	}
+}
+
+func keyRotated(t *testing.T, d *db.DB) {
+	t.Helper()
+	app := mustApp(t, d, "app")
+	key := mustKey(t, d, app.ID)
+	rotated, err := d.RotateKey(t.Context(), "bob", app.ID, key.ID, time.Hour)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := d.Key(t.Context(), app.ID, key.ID)
+	if err != nil || got != rotated {
+		t.Errorf("got  %+v, %v\nwant %+v", got, err, rotated)
+	}
+	in := time.Until(got.PreviousUntil)
+	if got.PreviousSecret != key.Secret || len(got.Secret.Reveal()) != 256 || got.Secret == key.Secret || in > time.Hour || in < 59*time.Minute {
+		t.Errorf("rotated: ends in %v, secret changed: %v, kept: %v", in, got.Secret != key.Secret, got.PreviousSecret == key.Secret)
+	}
+	again, err := d.RotateKey(t.Context(), "bob", app.ID, key.ID, 0)
+	if err != nil || again.PreviousSecret != "" || !again.PreviousUntil.IsZero() || again.Secret == rotated.Secret {
+		t.Errorf("without overlap: %+v, %v", again, err)
+	}
+	if got, err := d.Key(t.Context(), app.ID, key.ID); err != nil || got != again {
+		t.Errorf("got  %+v, %v\nwant %+v", got, err, again)
+	}
+	if keys, err := d.AppKeys(t.Context(), app.ID); err != nil || keys[0].Secret != "" || keys[0].PreviousSecret != "" {
+		t.Errorf("AppKeys() = %+v, %v", keys, err)
+	}
+	for _, overlap := range []time.Duration{-1, 366 * 24 * time.Hour} {
+		if _, err := d.RotateKey(t.Context(), "bob", app.ID, key.ID, overlap); !errors.Is(err, pandapush.ErrInvalid) {
+			t.Errorf("overlap of %v: %v", overlap, err)
+		}
+	}
+	if _, err := d.RotateKey(t.Context(), "bob", "other", key.ID, 0); !errors.Is(err, pandapush.ErrNotFound) {
+		t.Errorf("of another application: %v", err)
+	}
+}
+
+func keyDeleted(t *testing.T, d *db.DB) {
+	t.Helper()
+	app := mustApp(t, d, "app")
+	key, kept := mustKey(t, d, app.ID), mustKey(t, d, app.ID)
+	if err := d.DeleteKey(t.Context(), "bob", "other", key.ID); !errors.Is(err, pandapush.ErrNotFound) {
+		t.Errorf("of another application: %v", err)
+	}
+	if err := d.DeleteKey(t.Context(), "bob", app.ID, key.ID); err != nil {
+		t.Error(err)
+	}
+	if err := d.DeleteKey(t.Context(), "bob", app.ID, key.ID); !errors.Is(err, pandapush.ErrNotFound) {
+		t.Errorf("a second time: %v", err)
+	}
+	if keys, err := d.AllKeys(t.Context()); err != nil || !slices.Equal(keys, []pandapush.Key{kept}) {
+		t.Errorf("AllKeys() = %+v, %v", keys, err)
+	}
+}
+
+// audited makes one change of each kind and reads them back.
+func audited(t *testing.T, d *db.DB) {
+	t.Helper()
+	ctx := t.Context()
+	app := mustApp(t, d, "app")
+	key, doomed := mustKey(t, d, app.ID), mustKey(t, d, app.ID)
+	rotated, err := d.RotateKey(ctx, "bob", app.ID, key.ID, time.Hour)
+	_, err2 := d.UpdateApp(ctx, "bob", app.ID, db.AppChange{Name: new("renamed"), Admins: []string{"alice"}})
+	_, err3 := d.UpdateApp(ctx, "bob", app.ID, db.AppChange{Name: new("renamed")}) // no change
+	err4, err5 := d.RevokeKey(ctx, "bob", app.ID, key.ID), d.RevokeKey(ctx, "bob", app.ID, key.ID)
+	err6, err7 := d.DeleteKey(ctx, odd, app.ID, doomed.ID), d.DeleteApp(ctx, "bob", app.ID)
+	err8 := d.Record(ctx, db.Change{By: "bob", Action: "session.end", Target: "x"})
+	if err := errors.Join(err, err2, err3, err4, err5, err6, err7, err8); err != nil {
+		t.Fatal(err)
+	}
+
+	changes, err := d.Audit(ctx, db.AuditQuery{Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for i, c := range changes {
+		got = append(got, c.Action+" by "+c.By)
+		if time.Since(c.At) > time.Minute || i > 0 && c.ID >= changes[i-1].ID {
+			t.Errorf("change %d is %d at %v", i, c.ID, c.At)
+		}
+		text, err := json.Marshal(c)
+		if err != nil || strings.Contains(string(text), rotated.Secret.Reveal()) || strings.Contains(string(text), key.Secret.Reveal()) {
+			t.Errorf("a secret, or an error, in %s, %v", text, err)
+		}
+	}
+	want := []string{
+		"session.end by bob", "app.delete by bob", "key.delete by " + odd, "key.revoke by bob", "app.update by bob",
+		"key.rotate by bob", "key.create by alice", "key.create by alice", "app.create by alice",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	update := changes[4]
+	if fmt.Sprint(update.Before, update.After) != "map[name:app] map[name:renamed]" || update.App != app.ID {
+		t.Errorf("the update: %+v", update)
+	}
+	if c := changes[0]; c.App != "" || c.Target != "x" || c.Before != nil || c.After != nil {
+		t.Errorf("the recorded change: %+v", c)
+	}
+	auditQueries(t, d, app.ID)
+}
+
+func auditQueries(t *testing.T, d *db.DB, app pandapush.AppID) {
+	t.Helper()
+	kept := mustApp(t, d, "kept")
+	for name, row := range map[string]struct {
+		query db.AuditQuery
+		want  int
+	}{
+		"of one application":    {db.AuditQuery{App: app, Limit: 100}, 8},
+		"of an administrator":   {db.AuditQuery{User: "alice", Limit: 100}, 1},
+		"of somebody else":      {db.AuditQuery{User: "nobody", Limit: 100}, 0},
+		"by one":                {db.AuditQuery{By: odd, Limit: 100}, 1},
+		"of keys":               {db.AuditQuery{Action: "key", Limit: 100}, 5},
+		"of one action":         {db.AuditQuery{Action: db.AppCreated, Limit: 100}, 2},
+		"of a part of a word":   {db.AuditQuery{Action: "ke_", Limit: 100}, 0},
+		"of both":               {db.AuditQuery{App: kept.ID, Action: "key", Limit: 100}, 0},
+		"a page":                {db.AuditQuery{Limit: 3}, 3},
+		"nothing is asked for":  {db.AuditQuery{}, 0},
+		"with an id like a row": {db.AuditQuery{App: "' OR 1=1 --", Limit: 100}, 0},
+	} {
+		changes, err := d.Audit(t.Context(), row.query)
+		if err != nil || len(changes) != row.want {
+			t.Errorf("%s: %d changes, %v; want %d", name, len(changes), err, row.want)
+		}
+	}
+	seen := map[int64]bool{}
+	for before := int64(0); ; {
+		page, err := d.Audit(t.Context(), db.AuditQuery{Before: before, Limit: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			break
+		}
+		for _, c := range page {
+			seen[c.ID] = true
+		}
+		before = page[len(page)-1].ID
+	}
+	if len(seen) != 10 {
+		t.Errorf("pages have the rows %v", slices.Sorted(maps.Keys(seen)))
+	}
+}
+
+// unaudited has changes made by somebody whose name the audit log can't hold.
+func unaudited(t *testing.T, d *db.DB) {
+	t.Helper()
+	app := mustApp(t, d, "app")
+	key := mustKey(t, d, app.ID)
+	tooLong := strings.Repeat("x", 256)
+	_, err1 := d.CreateApp(t.Context(), tooLong, "app")
+	_, err2 := d.UpdateApp(t.Context(), tooLong, app.ID, db.AppChange{Name: new("y")})
+	_, err3 := d.RotateKey(t.Context(), tooLong, app.ID, key.ID, 0)
+	_, err4 := d.CreateKey(t.Context(), db.NewKey{App: app.ID, By: tooLong})
+	for i, err := range []error{
+		err1, err2, err3, err4, d.RevokeKey(t.Context(), tooLong, app.ID, key.ID),
+		d.DeleteKey(t.Context(), tooLong, app.ID, key.ID), d.DeleteApp(t.Context(), tooLong, app.ID),
+	} {
+		if !errors.Is(err, pandapush.ErrInvalid) {
+			t.Errorf("call %d: %v", i+1, err)
+		}
+	}
+	if got, err := d.Key(t.Context(), app.ID, key.ID); err != nil || got != key {
+		t.Errorf("Key() = %+v, %v", got, err)
+	}
+	if apps, err := d.Apps(t.Context()); err != nil || len(apps) != 1 || apps[0].Name != "app" {
+		t.Errorf("Apps() = %+v, %v", apps, err)
+	}
+}
