@@ -9,5 +9,7 @@
 //	src/transport          WebSocket and HTTP long-polling
 //	interop                tests of the real server with this client, Faye's, CometD's and a browser
 //
+// embed.go serves it as /client.js, faye.go as Faye's own client to pages that load that from the server.
+//
 // Go builds without Node: dist then holds nothing but a placeholder, a script that throws an error that says so.
 package client

@@ -1,5 +1,5 @@
-// Package edge takes browsers' connections: from a socket to a session and back. It speaks Bayeux over WebSocket and HTTP
-// long-polling at one mount point, and hands out what the streams bring.
+// Package edge takes browsers' connections: from a socket to a session and back. It speaks Bayeux over WebSocket, HTTP
+// long-polling and callback-polling at one mount point, and hands out what the streams bring.
 //
 // It keeps nothing that can't be lost with the process, and knows neither Redis nor SQL: what it needs of them are the
 // interfaces Stream, Records and Keys. A session is a record that any node can claim; only those that are attached, by a
@@ -8,7 +8,8 @@
 // # The way of a message
 //
 //	websocket.go   a frame arrives: gws' callbacks, on the socket's read loop
-//	longpoll.go    or a POST does: a body, then maybe a held connect
+//	http.go        or a request does: a body, or for callback-polling (jsonp.go) a query; cors.go lets pages read the answer
+//	longpoll.go    with a connect that is maybe held
 //	exchange.go    its messages, one after the other, each with its reply
 //	attach.go      a connect claims its session and becomes its path
 //	subscribe.go   credential → grant → record → reply; and publish: credential → stream → reply
@@ -48,5 +49,9 @@
 //
 // Messages that wait for a socket together leave in one frame, where Faye sends one frame each; every client takes an
 // array. A bad HTTP body is answered with Faye's bare "Bad request", while a bad frame gets an error reply, where Faye
-// says nothing.
+// says nothing. Refusals have the headers that let a page of another origin read them; Faye's have not. A preflight is never
+// answered with the Referer, and allows every header that it asks for.
+//
+// Replies over HTTP are not compressed: they are short, and they hold what a stranger publishes beside what is secret, whose
+// lengths compression would give away. A proxy in front may do so all the same.
 package edge

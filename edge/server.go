@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -84,8 +85,13 @@ type Config struct {
 	PingInterval time.Duration
 	// WriteTimeout is how long a socket whose client does not read may make no progress. Default 10 s.
 	WriteTimeout time.Duration
-	Limits       Limits
-	Now          func() time.Time // default time.Now
+	// HandshakeTimeout is how long the body of a request may take to arrive. Default 30 s.
+	HandshakeTimeout time.Duration
+	Limits           Limits
+	// Script serves what lies under the mount point and ends in ".js" or ".map": pages load their client from there. By
+	// default there is nothing.
+	Script http.Handler
+	Now    func() time.Time // default time.Now
 }
 
 // Limits bounds what a client can make the server keep or do. Zero fields take the defaults.
@@ -104,7 +110,7 @@ func (c *Config) setDefaults() {
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
-	}{{&c.Timeout, 30 * time.Second}, {&c.PingInterval, 25 * time.Second}, {&c.WriteTimeout, 10 * time.Second}} {
+	}{{&c.Timeout, 30 * time.Second}, {&c.PingInterval, 25 * time.Second}, {&c.WriteTimeout, 10 * time.Second}, {&c.HandshakeTimeout, 30 * time.Second}} {
 		if *d.field <= 0 {
 			*d.field = d.value
 		}
@@ -129,6 +135,9 @@ func (c *Config) setDefaults() {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Script == nil {
+		c.Script = http.NotFoundHandler()
 	}
 }
 
@@ -171,7 +180,8 @@ func New(cfg Config) *Server {
 	return e
 }
 
-// Routes registers the mount point of the Bayeux endpoint, "/push", and everything below it.
+// Routes registers the mount point of the Bayeux endpoint, "/push", everything below it, and "/push.js", where Faye's server
+// has its client, too.
 func (e *Server) Routes(router *echo.Echo) {
 	handle := func(c echo.Context) error {
 		e.ServeHTTP(c.Response(), c.Request())
@@ -179,6 +189,8 @@ func (e *Server) Routes(router *echo.Echo) {
 	}
 	router.Any("/push", handle)
 	router.Any("/push/*", handle)
+	router.Any("/push.js", handle)
+	router.Any("/push.js.map", handle)
 }
 
 // Deliver hands a batch of one application's entries, in stream order, to the sessions that want them. It never blocks.

@@ -1,0 +1,34 @@
+package edge
+
+import "net/http"
+
+// allowOrigin lets a page of any origin read the answer. No cookie means anything here: what a client may do, it shows by
+// the tokens in its messages.
+func allowOrigin(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	h.Add("Vary", "Origin")
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return
+	}
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Access-Control-Allow-Credentials", "true")
+}
+
+// preflight answers what a browser asks before it posts across origins (bayeux.md §2.5). Headers besides those that Faye's
+// client sends are allowed, too: its setHeader adds some.
+func preflight(w http.ResponseWriter, r *http.Request) {
+	h := w.Header()
+	if h.Get("Access-Control-Allow-Origin") == "" {
+		h.Set("Access-Control-Allow-Origin", "*")
+	}
+	h.Set("Access-Control-Allow-Credentials", "true")
+	headers := "Accept, Authorization, Content-Type, Pragma, X-Requested-With"
+	if more := r.Header.Get("Access-Control-Request-Headers"); more != "" {
+		headers += ", " + more
+	}
+	h.Set("Access-Control-Allow-Headers", headers)
+	h.Set("Access-Control-Allow-Methods", "POST, GET")
+	h.Set("Access-Control-Max-Age", "86400")
+	w.WriteHeader(http.StatusOK)
+}
