@@ -5,4 +5,5 @@ type Message struct {
 	Channel Channel
 	Data    []byte // the publisher's JSON text, untouched
 	Cursor  Cursor // set by the stream; zero before the message is appended
+	Notice  bool   // the server's own: who joined or left a room, which channels are in use
 }

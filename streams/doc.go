@@ -8,11 +8,17 @@
 // decides the server, or the Cluster's slot. So does a session, by its id. The prefix pp is a setting.
 //
 //	key                      type    written by                                     ends
-//	pp:{b}:<app>:log         stream  Append, AppendOnce: c channel, d data          trimmed by count and age
+//	pp:{b}:<app>:log         stream  Append, AppendOnce, presence*.lua: c channel,  trimmed by count and age
+//	                                 d data, n "1" for a notice
 //	pp:{b}:<app>:epoch       string  activate.lua, create.lua, once.lua             with the application
 //	pp:{b}:<app>:idem:<key>  string  AppendOnce: the cursor of the key's message    after the caller's window
 //	pp:{b}:apps              set     as the epochs: applications with a log         -
 //	pp:{b}:session-<id>      hash    session-*.lua; fields: see record.go           after the caller's time to live
+//	pp:{b}:<app>:room:<ch>   hash    presence*.lua: user to number of seats and data  with the last user
+//	pp:{b}:<app>:seats:<ch>  hash    presence*.lua: session to user                 with the last session
+//	pp:{b}:<app>:members     string  presence*.lua: users of all rooms              -
+//	pp:{b}:leases            zset    presence*.lua: "session room" to its end in ms as the seats end
+//	pp:{b}:lease-sweep       string  the sweep of the leases' lock                  after a second
 //	pp:{b}:positions-<node>  hash    SavePositions: application to cursor           10 minutes after the last
 //	pp:{0}:inbox-<node>      stream  Send: kind, from, session, fence, body         10 minutes after the last
 //	pp:{0}:control           stream  Notify: kind, app, key                         trimmed to about 1,000
@@ -37,6 +43,8 @@
 //	sessions.go   the records of sessions: create, claim, save, change, end, touch; sessions_list.go lists them
 //	record.go     a record and the pandapush.Session that it is
 //	positions.go  SavePositions, Position: how far a node got that may die
+//	presence.go   rooms: join, leave, touch, list; the scripts begin with what they share, presence.lua
+//	presence_sweep.go   seats whose time has run out
 //	calls.go      how all of these share pipelines
 //	control.go    Notify, Notice: to all nodes
 //	mail.go       Send: to one
@@ -58,6 +66,9 @@
 //     notice that anything may have changed.
 //   - A session has one owner: with every claim its fence grows, and a save under an older one fails. What an owner writes
 //     (how far the client has got) and what any node writes (subscriptions and grants) never undo each other.
+//   - What a room's hash says and the notices in the stream are changed by one script, so they have one order (P7), and
+//     leases run by Redis' clock alone. Joining, leaving, touching and giving up a seat cost the same in a room of any size;
+//     a list costs what it lists.
 //   - AppendOnce stores a message once for each key, however many nodes are asked at the same time.
 //
 // # What is not
@@ -72,7 +83,7 @@
 // # Goroutines
 //
 // Run starts nearly all of them and returns when all have ended: two workers per Redis for appends, a reader per shard (which
-// waits on a channel when it has nothing to read), and the sweep. Requests start up to two workers per Redis, which end
+// waits on a channel when it has nothing to read), and two sweeps. Requests start up to two workers per Redis, which end
 // when nothing waits; Close waits for them. They need no Run. A reader alone decides where its streams are read;
 // reader.mu guards what Join and Leave see of that. StartEmbedded starts one that keeps the child alive, ended by Close.
 package streams

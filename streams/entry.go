@@ -12,6 +12,7 @@ import (
 const (
 	fieldChannel = "c"
 	fieldData    = "d"
+	fieldNotice  = "n" // "1" for the server's own
 )
 
 var errForeign = errors.New("entry is not a message of this application")
@@ -32,7 +33,10 @@ func decodeEntry(app pandapush.AppID, entry redis.XMessage) (pandapush.Message, 
 	if err != nil {
 		return pandapush.Message{}, err
 	}
-	return pandapush.Message{Channel: channel, Data: []byte(data), Cursor: pandapush.Cursor{Position: at}}, nil
+	return pandapush.Message{
+		Channel: channel, Data: []byte(data), Cursor: pandapush.Cursor{Position: at},
+		Notice: entry.Values[fieldNotice] == "1",
+	}, nil
 }
 
 // xadd is the command that appends an entry. go-redis' Cluster client sends a pipeline a second time when its connection

@@ -66,6 +66,16 @@ func (k keys) once(app pandapush.AppID, key string) string {
 // session names the record of a session.
 func (k keys) session(id string) string { return k.bucket(bucketOf(id)) + sessionPrefix + id }
 
+// room returns the keys that the scripts of a room take, in their order.
+func (k keys) room(room pandapush.Channel) []string {
+	app := room.App()
+	own := k.bucket(bucketOf(app)) + string(app)
+	return append(k.app(app).all(), own+":room:"+room.String(), own+":seats:"+room.String(), own+":members", k.leases(bucketOf(app)))
+}
+
+// leases names the sorted set of the seats in bucket b, by when they are given up.
+func (k keys) leases(b int) string { return k.bucket(b) + "leases" }
+
 // positions names the hash that says how far a node has got in the applications of bucket b.
 func (k keys) positions(b int, node string) string { return k.bucket(b) + "positions-" + node }
 
@@ -74,6 +84,9 @@ func (k keys) inbox(node string) string { return k.bucket(0) + "inbox-" + node }
 
 // trim names the lock of the age sweep over the shard that bucket b is the first of.
 func (k keys) trim(b int) string { return k.bucket(b) + "trim" }
+
+// leaseSweep names the lock of the sweep over the leases of the backend that bucket b is the first of.
+func (k keys) leaseSweep(b int) string { return k.bucket(b) + "lease-sweep" }
 
 // buckets names the key that holds the number of buckets.
 func (k keys) buckets() string { return string(k) + ":buckets" }

@@ -22,6 +22,7 @@ type metrics struct {
 	mails        *prometheus.CounterVec
 	ranges       prometheus.Counter
 	rangeEntries prometheus.Counter
+	seats        *prometheus.CounterVec
 }
 
 // Why an entry was skipped: labels of streams_skipped_entries_total.
@@ -36,6 +37,15 @@ const (
 	claimTakeover = "takeover" // another node had it attached
 	claimGone     = "gone"
 	claimFailed   = "failed"
+)
+
+// What happened to a seat in a room: labels of streams_seats_total.
+const (
+	seatJoined   = "joined"   // a subscription began, or was renewed
+	seatReturned = "returned" // a session came back
+	seatTouched  = "touched"
+	seatLeft     = "left"
+	seatExpired  = "expired" // its session did not come back
 )
 
 // Labels of streams_mails_total.
@@ -73,13 +83,14 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		mails:        vector("mails_total", "Mails between nodes.", "direction"),
 		ranges:       counter("ranges_total", "Ranges of streams that were asked for."),
 		rangeEntries: counter("range_entries_total", "Entries read for ranges."),
+		seats:        vector("seats_total", "Seats in rooms, by what was done to them.", "action"),
 	}
 	if r == nil {
 		return m, nil
 	}
 	for _, c := range []prometheus.Collector{
 		m.appends, m.appendErrors, m.appendTime, m.batchSize, m.entries, m.reads, m.readErrors, m.skipped, m.gaps, m.lag, m.apps, m.trimmed,
-		m.callBatch, m.repeats, m.claims, m.mails, m.ranges, m.rangeEntries,
+		m.callBatch, m.repeats, m.claims, m.mails, m.ranges, m.rangeEntries, m.seats,
 	} {
 		if err := r.Register(c); err != nil {
 			return nil, err

@@ -27,15 +27,26 @@ var (
 	sessionSaveScript   = loadLua("session-save")
 	sessionChangeScript = loadLua("session-change")
 	sessionEndScript    = loadLua("session-end")
+
+	presenceJoinScript  = loadLua("presence", "presence-join")
+	presenceLeaveScript = loadLua("presence", "presence-leave")
+	presenceListScript  = loadLua("presence", "presence-list")
+	presenceTouchScript = loadLua("presence-touch")
+	presenceDueScript   = loadLua("presence-due")
 )
 
 // lua is a script, and the hash by which Redis knows it once it has run it.
 type lua struct{ text, hash string }
 
-func loadLua(name string) lua {
-	text, err := luaFiles.ReadFile("lua/" + name + ".lua")
-	if err != nil {
-		panic(err) // not built from these sources
+// loadLua returns the script that the named files are together.
+func loadLua(names ...string) lua {
+	var text []byte
+	for _, name := range names {
+		part, err := luaFiles.ReadFile("lua/" + name + ".lua")
+		if err != nil {
+			panic(err) // not built from these sources
+		}
+		text = append(text, part...)
 	}
 	sum := sha1.Sum(text) //nolint:gosec // see above
 	return lua{string(text), hex.EncodeToString(sum[:])}

@@ -212,9 +212,9 @@ func changed(cmd *script) (owner string, attached bool, err error) {
 	return owner, reply[2] == "1", nil
 }
 
-// EndSession removes a session, and says who owned it and whether it was attached there: that node has to be told. The
-// error is pandapush.ErrNotFound if there is none, wraps pandapush.ErrUnavailable or is ctx's; in the latter two cases it may
-// have been removed.
+// EndSession removes a session, takes it from its seats, and says who owned it and whether it was attached there: that node
+// has to be told. The error is pandapush.ErrNotFound if there is none, wraps pandapush.ErrUnavailable or is ctx's; in the
+// latter two cases it may have been removed. A seat that could not be left is given up when its time is over.
 func (s *Streams) EndSession(ctx context.Context, id string) (owner string, attached bool, err error) {
 	cmd := sessionEndScript.call(ctx, []string{s.keys.session(id)})
 	if err := s.session(ctx, id, cmd); err != nil {
@@ -224,10 +224,24 @@ func (s *Streams) EndSession(ctx context.Context, id string) (owner string, atta
 	switch {
 	case err != nil:
 		return "", false, fmt.Errorf("end session: %w", unavailable(err))
-	case len(was) != 2:
+	case len(was) < 2:
 		return "", false, fmt.Errorf("end session: %w", pandapush.ErrNotFound)
 	}
+	if err := s.LeavePresence(ctx, seatsOf(id, was[2:])); err != nil {
+		s.log.Debug("streams: seats of a session that ended are left to their time", "error", err)
+	}
 	return was[0], was[1] == "1", nil
+}
+
+// seatsOf returns a session's seats in rooms. Patterns with a wildcard are no rooms.
+func seatsOf(session string, rooms []string) []pandapush.Seat {
+	var seats []pandapush.Seat
+	for _, name := range rooms {
+		if room, err := pandapush.ParseChannel(name); err == nil {
+			seats = append(seats, pandapush.Seat{Room: room, Session: session})
+		}
+	}
+	return seats
 }
 
 // TouchSessions lets sessions live for ttl from now, and returns those that do not exist any more. The error wraps

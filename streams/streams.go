@@ -18,13 +18,15 @@ import (
 
 // Config says where the streams are and how much of them is kept.
 type Config struct {
-	Redis   Topology
-	Prefix  string        // of every key; default "pp"
-	Node    string        // unique name of this process, letters and digits
-	MaxLen  int64         // entries kept per application, approximately; default 10,000
-	MaxAge  time.Duration // older entries are removed within a minute or so; default 24 hours
-	Log     *slog.Logger
-	Metrics prometheus.Registerer // nil = none
+	Redis  Topology
+	Prefix string        // of every key; default "pp"
+	Node   string        // unique name of this process, letters and digits
+	MaxLen int64         // entries kept per application, approximately; default 10,000
+	MaxAge time.Duration // older entries are removed within a minute or so; default 24 hours
+	// RoomPage is how many members of a room are returned at a time, about; DefaultRoomPage if zero.
+	RoomPage int64
+	Log      *slog.Logger
+	Metrics  prometheus.Registerer // nil = none
 }
 
 func (c Config) withDefaults() Config {
@@ -37,6 +39,9 @@ func (c Config) withDefaults() Config {
 	if c.MaxAge == 0 {
 		c.MaxAge = 24 * time.Hour
 	}
+	if c.RoomPage == 0 {
+		c.RoomPage = DefaultRoomPage
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -44,8 +49,8 @@ func (c Config) withDefaults() Config {
 }
 
 func (c Config) check() error {
-	if c.MaxLen < 0 || c.MaxAge < 0 {
-		return errors.New("negative length or age to keep")
+	if c.MaxLen < 0 || c.MaxAge < 0 || c.RoomPage < 0 {
+		return errors.New("negative length or age to keep, or size of a page")
 	}
 	return keys(c.Prefix).check(c.Node)
 }
@@ -163,6 +168,7 @@ func (s *Streams) Run(ctx context.Context, h Handlers) error {
 		}
 	}
 	g.Go(func() error { s.sweep(ctx); return nil })
+	g.Go(func() error { s.sweepLeases(ctx); return nil })
 	return g.Wait()
 }
 

@@ -5,5 +5,5 @@
 //	cluster.go   Cluster: three masters
 //	open.go      Open: running streams whose deliveries a test can wait for
 //	exercise.go  Exercise: the suite
-//	exercise_sessions.go, exercise_subscriptions.go, exercise_history.go   more of its stories
+//	exercise_sessions.go, exercise_subscriptions.go, exercise_history.go, exercise_presence.go   more of its stories
 package streamstest
