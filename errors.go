@@ -32,6 +32,7 @@ const (
 	ErrInvalidCursor    = Refusal("Invalid cursor")
 	ErrMessageTooLarge  = Refusal("Message too large")
 	ErrTooManySubs      = Refusal("Too many subscriptions")
+	ErrExpiredToken     = Refusal("Expired token")
 	ErrSubscriptionsOff = Refusal("Subscription ended")
 )
 

@@ -16,6 +16,8 @@ type Session struct {
 	// Ack says that the client acknowledges what it gets (CometD's extension): messages reach it only as answers to its
 	// connects, each a batch with a number.
 	Ack bool
+	// Expiry says that the client wants a subscription to end when its grant expires, because it renews its tokens.
+	Expiry bool
 
 	Subscriptions map[string]Subscription // by the pattern's text
 	Cursors       map[AppID]Cursor        // how far the client has got in each application's stream
@@ -30,6 +32,9 @@ type Subscription struct {
 	// From, if it is not zero, is where the subscription itself has got to: before the session's cursor of the application,
 	// it is being brought up to the rest; after it, it begins there.
 	From Cursor
+	// Since says, where subscriptions are changed, that the client asked for what is after From. Without it a subscription
+	// that the session has already gets the new grant and stays where it is. It is not stored.
+	Since bool `json:",omitzero"`
 }
 
 // Answer is what a poll was answered with: the messages between From and the session's cursors.

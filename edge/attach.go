@@ -63,7 +63,9 @@ func (e *Server) attach(ctx context.Context, m *bayeux.Message, p path) (*sessio
 			return nil, err
 		}
 	}
+	var gone []revocation
 	if !here {
+		gone = e.takeRefused(&record)
 		revived := e.revive(id, record)
 		if s, here = e.sessions.addOrGet(revived); here {
 			e.letGo(revived)
@@ -76,6 +78,10 @@ func (e *Server) attach(ctx context.Context, m *bayeux.Message, p path) (*sessio
 		return nil, err
 	}
 	old.release(p.outlet)
+	for _, r := range gone {
+		r.session = s
+		e.revoke(ctx, r)
+	}
 	return s, nil
 }
 
@@ -125,7 +131,7 @@ func complete(record, known pandapush.Session) pandapush.Session {
 // revive makes a session from its record. It has no path yet, and is behind in every application.
 func (e *Server) revive(id string, record pandapush.Session) *session {
 	s := &session{
-		id: id, server: e, fence: record.Fence, ack: record.Ack, created: record.Created, answer: record.Answer,
+		id: id, server: e, fence: record.Fence, ack: record.Ack, expiry: record.Expiry, created: record.Created, answer: record.Answer,
 		batch: record.Answer.Batch, subs: make(map[string]*subscription, len(record.Subscriptions)), seen: e.cfg.Now(),
 		exception: true, // the claim has written so
 	}
@@ -157,7 +163,7 @@ func (s *session) includeLocked(pattern pandapush.Pattern, stored pandapush.Subs
 		sub = &subscription{pattern: pattern}
 		s.subs[pattern.String()] = sub
 	}
-	sub.grant = stored.Grant
+	s.grantLocked(sub, stored.Grant)
 	f := s.feedLocked(pattern.App())
 	from := stored.From
 	if from.Epoch != f.epoch || from.Epoch == "" {

@@ -24,7 +24,7 @@
 //	detach.go      a session that loses its path goes back into its record
 //
 // Besides, sessions.go is the registry, its sweep and the positions that are written down; revoke.go ends the subscriptions
-// of keys that are gone, drain.go sends clients away, server.go holds the configuration and the wiring, metrics.go the series
+// of keys that are gone and of tokens that have expired, drain.go sends clients away, server.go holds the configuration and the wiring, metrics.go the series
 // and the reasons why things end. The grammar of the wire is in edge/bayeux and the matching in edge/trie, both pure.
 //
 // # Goroutines

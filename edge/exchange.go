@@ -81,7 +81,7 @@ func (x *exchange) handshake(m *bayeux.Message) {
 	r := bayeux.Reply{To: m, Err: bayeux.CheckHandshake(m)}
 	if r.Err == nil {
 		id := bayeux.NewClientID()
-		record := pandapush.Session{Created: x.server.cfg.Now(), Ack: m.AckOffered()}
+		record := pandapush.Session{Created: x.server.cfg.Now(), Ack: m.AckOffered(), Expiry: m.ExpiryWanted()}
 		r.Err = x.explain("handshake", x.server.cfg.Records.CreateSession(x.ctx, id, record, x.server.ttl()))
 		if r.Err == nil {
 			r.ClientID, r.Advice = id, x.server.retryAdvice()

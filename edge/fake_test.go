@@ -338,9 +338,16 @@ func (m *memory) ChangeSubscriptions(_ context.Context, id string, add map[strin
 		if _, ok := s.Cursors[app.App()]; !ok {
 			s.Cursors[app.App()] = sub.From
 		}
-		if old, ok := s.Subscriptions[pattern]; ok && (old.From == pandapush.Cursor{} || old.From.Position.Compare(sub.From.Position) < 0) {
-			sub.From = old.From
+		if old, ok := s.Subscriptions[pattern]; ok {
+			at := old.From
+			if at == (pandapush.Cursor{}) && !s.Attached {
+				at = s.Cursors[app.App()]
+			}
+			if !sub.Since || at != (pandapush.Cursor{}) && at.Position.Compare(sub.From.Position) <= 0 {
+				sub.From = old.From
+			}
 		}
+		sub.Since = false
 		s.Subscriptions[pattern] = sub
 	}
 	for _, pattern := range remove {

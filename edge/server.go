@@ -87,7 +87,9 @@ type Config struct {
 	WriteTimeout time.Duration
 	// HandshakeTimeout is how long the body of a request may take to arrive. Default 30 s.
 	HandshakeTimeout time.Duration
-	Limits           Limits
+	// EnforceExpiry has every subscription end when its grant expires, and not only those of clients that ask for it.
+	EnforceExpiry bool
+	Limits        Limits
 	// Script serves what lies under the mount point and ends in ".js" or ".map": pages load their client from there. By
 	// default there is nothing.
 	Script http.Handler

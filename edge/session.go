@@ -29,7 +29,9 @@ type session struct {
 	final      *pandapush.Session // the record as it is to be, once ended
 	fence      int64
 	ack        bool
+	expiry     bool // the client asked for its subscriptions to end with their grants
 	created    time.Time
+	lapses     time.Time                // when the first of the grants expires; zero if that ends no subscription
 	subs       map[string]*subscription // by the pattern's text
 	feeds      []*feed
 	queue      []*delivery // not yet written, oldest first
@@ -369,7 +371,7 @@ func (s *session) expired(now time.Time, ttl time.Duration) bool {
 // recordLocked returns the session as it is to be stored: its cursors are what the client has got for sure.
 func (s *session) recordLocked() pandapush.Session {
 	r := pandapush.Session{
-		Fence: s.fence, Owner: s.server.cfg.Node, Attached: true, Created: s.created, Ack: s.ack, Answer: s.answer,
+		Fence: s.fence, Owner: s.server.cfg.Node, Attached: true, Created: s.created, Ack: s.ack, Expiry: s.expiry, Answer: s.answer,
 		Subscriptions: make(map[string]pandapush.Subscription, len(s.subs)),
 		Cursors:       make(map[pandapush.AppID]pandapush.Cursor, len(s.feeds)),
 	}

@@ -96,13 +96,16 @@ func (e *Server) sweep(ctx context.Context, interval time.Duration) error {
 
 func (e *Server) sweepOnce(ctx context.Context) {
 	now := e.cfg.Now()
+	var lapsed []revocation
 	for _, s := range e.sessions.list() {
+		lapsed = s.appendLapsed(lapsed, now)
 		if s.expired(now, e.ttl()) {
 			if err := e.endRecord(ctx, s.id, endExpired); err != nil {
 				e.cfg.Log.Debug("session not ended", "err", err)
 			}
 		}
 	}
+	e.revokeAll(lapsed)
 	e.outlets.keepAlive(now, e.cfg.PingInterval)
 	e.hub.sweep(e.ttl(), 2*e.ttl())
 }

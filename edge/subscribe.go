@@ -73,7 +73,7 @@ func (x *exchange) subscribeAll(m *bayeux.Message, patterns []pandapush.Pattern,
 	}
 	change := change{Add: make(map[string]pandapush.Subscription, len(patterns))}
 	for i, pattern := range patterns {
-		change.Add[pattern.String()] = pandapush.Subscription{Grant: grants[i], From: starts[i].Cursor}
+		change.Add[pattern.String()] = pandapush.Subscription{Grant: grants[i], From: starts[i].Cursor, Since: starts[i].Since}
 	}
 	if err := e.change(x.ctx, id, change); err != nil {
 		return nil, err
@@ -154,7 +154,13 @@ func (e *Server) applyTo(ctx context.Context, s *session, c change) {
 
 // include adds a subscription to an attached session. What is between its start and where the session is gets read by
 // the session itself; what is after that is waited for, so that nothing older than the subscription is pushed to it.
+//
+// One that the session has already gets a new grant, and stays where it is unless its client asked for the past: nothing
+// is lost by that, and nothing comes again.
 func (e *Server) include(ctx context.Context, s *session, pattern pandapush.Pattern, sub pandapush.Subscription) {
+	if !sub.Since && s.renew(pattern, sub.Grant) {
+		return
+	}
 	wait, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	e.hub.reach(wait, pattern.App(), sub.From.Position)
@@ -193,6 +199,17 @@ func (s *session) include(t *tenant, pattern pandapush.Pattern, sub pandapush.Su
 	s.includeLocked(pattern, sub)
 	s.catchUpLocked()
 	return first
+}
+
+// renew gives a subscription that the session has already another grant. It reports false if there is none.
+func (s *session) renew(pattern pandapush.Pattern, grant pandapush.Grant) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	sub := s.subs[pattern.String()]
+	if sub != nil {
+		s.grantLocked(sub, grant)
+	}
+	return sub != nil
 }
 
 // exclude takes a subscription from an attached session. What is queued already stays queued.

@@ -21,6 +21,7 @@ const (
 	fieldBehind   = "behind"   // "1" or "0"
 	fieldCreated  = "created"  // Unix milliseconds
 	fieldAck      = "ack"      // "1" or "0"
+	fieldExpiry   = "expiry"   // "1" or "0"
 	fieldAnswer   = "answer"   // storedAnswer as JSON, or ""
 
 	// "s:<pattern>" holds a subscription: its beginning or nothing, a blank, and storedGrant as JSON. Scripts change the
@@ -52,7 +53,8 @@ type storedAnswer struct {
 func encodeSession(s pandapush.Session) ([]any, error) {
 	fields := []any{
 		fieldOwner, s.Owner, fieldFence, s.Fence, fieldAttached, flag(s.Attached), fieldBehind, flag(s.Behind),
-		fieldCreated, s.Created.UnixMilli(), fieldAck, flag(s.Ack), fieldAnswer, encodeAnswer(s.Answer),
+		fieldCreated, s.Created.UnixMilli(), fieldAck, flag(s.Ack), fieldExpiry, flag(s.Expiry),
+		fieldAnswer, encodeAnswer(s.Answer),
 	}
 	for _, app := range slices.Sorted(maps.Keys(s.Cursors)) {
 		fields = append(fields, fieldCursor+string(app), s.Cursors[app].String())
@@ -72,6 +74,7 @@ func encodeSession(s pandapush.Session) ([]any, error) {
 func decodeSession(record map[string]string) (s pandapush.Session, err error) {
 	s = pandapush.Session{
 		Owner: record[fieldOwner], Attached: record[fieldAttached] == "1", Behind: record[fieldBehind] == "1", Ack: record[fieldAck] == "1",
+		Expiry:        record[fieldExpiry] == "1",
 		Subscriptions: make(map[string]pandapush.Subscription), Cursors: make(map[pandapush.AppID]pandapush.Cursor),
 	}
 	if s.Fence, err = strconv.ParseInt(record[fieldFence], 10, 64); err != nil {

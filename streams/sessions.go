@@ -163,7 +163,7 @@ func saved(cmd *script) error {
 //
 // A subscription that is added begins at its From. If that is the session's cursor of the application it is stored as
 // none, and it becomes the cursor if there is none yet. The grant of a pattern that is there already is replaced, and its
-// From only by one that is before it: a client that wants to see again what it has seen. Since the cursors of an attached
+// From only if Since is set, by one that is before it: a client that wants to see again what it has seen. Since the cursors of an attached
 // session are stored now and then only, From may be before where its subscription really is; so the owner should save a
 // session soon after its subscriptions have changed.
 //
@@ -173,7 +173,7 @@ func saved(cmd *script) error {
 func (s *Streams) ChangeSubscriptions(
 	ctx context.Context, id string, add map[string]pandapush.Subscription, remove []string, limit int,
 ) (owner string, attached bool, err error) {
-	args := make([]any, 0, 2+len(remove)+3*len(add))
+	args := make([]any, 0, 2+len(remove)+4*len(add))
 	args = append(args, limit, len(remove))
 	for _, pattern := range remove {
 		args = append(args, pattern)
@@ -183,7 +183,7 @@ func (s *Streams) ChangeSubscriptions(
 		if err != nil {
 			return "", false, fmt.Errorf("change subscriptions: %w", err)
 		}
-		args = append(args, pattern, cursorText(add[pattern].From), grant)
+		args = append(args, pattern, cursorText(add[pattern].From), flag(add[pattern].Since), grant)
 	}
 	cmd := sessionChangeScript.call(ctx, []string{s.keys.session(id)}, args...)
 	if err = s.session(ctx, id, cmd); err == nil {

@@ -165,6 +165,8 @@ type serveFlags struct {
 	MaxFrameBytes    count   `default:"1048576" help:"Largest WebSocket frame or body of Bayeux messages."`
 	MaxSubscriptions count   `default:"1000" help:"Subscriptions of one session."`
 
+	TokenExpiry tokenExpiry `default:"subscribe" placeholder:"WHEN" help:"When a token's expiry counts: subscribe (a subscription goes on) or enforce (it ends)."`
+
 	HistoryLength count `default:"10000" help:"Messages kept for each application, about."`
 	HistoryAge    span  `default:"24h" help:"How long messages are kept."`
 

@@ -166,7 +166,7 @@ func (s *server) buildFront(metrics *prometheus.Registry) {
 		Limits: edge.Limits{
 			FrameBytes: int(s.cfg.MaxFrameBytes), DataBytes: int(s.cfg.MaxMessageBytes), Subscriptions: int(s.cfg.MaxSubscriptions),
 		},
-		Script: client.FayeHandler(),
+		EnforceExpiry: s.cfg.TokenExpiry == "enforce", Script: client.FayeHandler(),
 	})
 	s.api = api.New(api.Config{
 		Keys: s.keys, Stream: s.streams, Log: s.log, Metrics: metrics, Gatherer: metrics,

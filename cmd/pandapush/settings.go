@@ -225,6 +225,17 @@ func (f *logFormat) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// tokenExpiry says when the expiry of a token counts.
+type tokenExpiry string
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (e *tokenExpiry) UnmarshalText(text []byte) error {
+	if *e = tokenExpiry(text); *e != "subscribe" && *e != "enforce" {
+		return wrongValue("subscribe or enforce")
+	}
+	return nil
+}
+
 // database says where applications and keys are kept.
 type database string
 

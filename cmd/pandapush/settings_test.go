@@ -38,6 +38,7 @@ func TestWrongSettings(t *testing.T) {
 		{vars{"LOG_FORMAT": "xml"}, `LOG_FORMAT is "xml": it takes text or json`},
 		{vars{"DATA_DIR": "/dev/null/x"}, `DATA_DIR is "/dev/null/x": it takes a folder that can be made and written to`},
 		{vars{"DATABASE": "mysql"}, `DATABASE is "mysql": it takes sqlite or postgres`},
+		{vars{"TOKEN_EXPIRY": "never"}, `TOKEN_EXPIRY is "never": it takes subscribe or enforce`},
 		{vars{"DATABASE_PORT": "x"}, `DATABASE_PORT is "x": it takes a port number, 0 to 65535`},
 		{vars{"DATABASE_PASSWORD_FILE": "/nope"}, `DATABASE_PASSWORD_FILE is "/nope": it takes the path of a file that can be read (no such file or directory)`},
 		{vars{"DATABASE": "postgres", "DATABASE_URL": "postgres://me:xyzzy@host:port/name"}, "DATABASE_URL is wrong: it takes a URL like postgres://user:password@host:5432/name"},

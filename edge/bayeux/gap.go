@@ -107,6 +107,11 @@ func (m *Message) Since(pattern string) string {
 // AckOffered reports whether a handshake offers CometD's acknowledgement extension.
 func (m *Message) AckOffered() bool { return string(m.Ext.Member("ack")) == "true" }
 
+// ExpiryWanted reports whether a handshake asks for subscriptions to end when the token that allowed them expires.
+func (m *Message) ExpiryWanted() bool {
+	return string(m.Ext.Member("pandapush").Member("expiry")) == "true"
+}
+
 // Ack returns the number of the last batch that the client has got, if the message says so.
 func (m *Message) Ack() (batch int64, ok bool) {
 	batch, err := strconv.ParseInt(string(m.Ext.Member("ack")), 10, 64)

@@ -116,7 +116,7 @@ func TestEveryTypeIsSupported(t *testing.T) {
 }
 
 func TestRevocation(t *testing.T) {
-	got := string(bayeux.AppendRevocation(nil, "abc", "/a/private/*", pandapush.ErrRevokedKey))
+	got := string(bayeux.AppendRevocation(nil, "abc", "/a/private/*", pandapush.ErrRevokedKey, bayeux.Advice{}))
 	want := `{"clientId":"abc","channel":"/meta/unsubscribe","subscription":"/a/private/*","error":"Revoked key","successful":false}`
 	if got != want {
 		t.Errorf("got %s, want %s", got, want)

@@ -2,7 +2,7 @@
 --
 -- KEYS: session
 -- ARGV: most subscriptions that the session may have afterwards, number of patterns to remove, those, then for each to add:
---       pattern, beginning ('' if not said), grant
+--       pattern, beginning ('' if not said), '1' if a subscription that is there is to go back to it, grant
 -- Returns {1, owner, attached}, {0} if that would be too many, or {-1} if there is no such session.
 local fields, has, subscriptions, inApp = redis.call('HKEYS', KEYS[1]), {}, 0, {}
 if #fields == 0 then
@@ -45,7 +45,7 @@ for i = 3, first - 1 do
   end
 end
 local grown = false
-for i = first, #ARGV, 3 do
+for i = first, #ARGV, 4 do
   if not has['s:' .. ARGV[i]] then
     grown = true
     count(ARGV[i], 1)
@@ -78,7 +78,7 @@ end
 
 -- Where an application has no cursor yet, the latest of the beginnings becomes it.
 local cursors, fresh = {}, {}
-for i = first, #ARGV, 3 do
+for i = first, #ARGV, 4 do
   local app, from = appOf(ARGV[i]), ARGV[i + 1]
   if not cursors[app] and has['c:' .. app] then
     cursors[app] = redis.call('HGET', KEYS[1], 'c:' .. app)
@@ -95,8 +95,8 @@ for app in pairs(fresh) do
   redis.call('HSET', KEYS[1], 'c:' .. app, cursors[app])
 end
 local owner = redis.call('HMGET', KEYS[1], 'owner', 'attached')
-for i = first, #ARGV, 3 do
-  local field, from, grant = 's:' .. ARGV[i], ARGV[i + 1], ARGV[i + 2]
+for i = first, #ARGV, 4 do
+  local field, from, grant = 's:' .. ARGV[i], ARGV[i + 1], ARGV[i + 3]
   local cursor = cursors[appOf(ARGV[i])]
   local old = has[field] and string.match(redis.call('HGET', KEYS[1], field), '^(%S*) ')
   if old then
@@ -104,7 +104,7 @@ for i = first, #ARGV, 3 do
     if at == '' and owner[2] == '0' then
       at = cursor or '' -- exact only while no node delivers
     end
-    if from == '' or at ~= '' and not before(from, at) then
+    if ARGV[i + 2] == '0' or from == '' or at ~= '' and not before(from, at) then
       from = old
     end
   end

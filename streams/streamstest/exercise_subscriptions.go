@@ -83,22 +83,28 @@ func beginnings(t *testing.T, a, b *Node) {
 	for name, c := range map[string]struct {
 		before   subs
 		attached bool
+		since    bool
 		add      subs
 		cursor   uint64
 		after    subs
 	}{
-		"the first":                          {subs{}, false, subs{x: 5}, 5, subs{x: 0}},
-		"the latest of the first":            {subs{}, false, subs{x: 5, y: 10, z: 9}, 10, subs{x: 5, y: 0, z: 9}},
-		"one that does not say":              {subs{}, false, subs{x: 0}, 0, subs{x: 0}},
-		"a further one, later":               {subs{x: 5}, false, subs{y: 10}, 5, subs{x: 0, y: 10}},
-		"a further one, earlier":             {subs{x: 10}, false, subs{y: 5}, 10, subs{x: 0, y: 5}},
-		"again, earlier":                     {subs{x: 10, y: 10}, false, subs{x: 9}, 10, subs{x: 9, y: 0}},
-		"again, later":                       {subs{x: 10}, false, subs{x: 100}, 10, subs{x: 0}},
-		"again, without saying":              {subs{x: 10, y: 5}, false, subs{y: 0}, 10, subs{x: 0, y: 5}},
-		"again, later than where it has got": {subs{x: 10, y: 5}, false, subs{y: 7}, 10, subs{x: 0, y: 5}},
-		"again, earlier than it has got":     {subs{x: 10, y: 5}, false, subs{y: 4}, 10, subs{x: 0, y: 4}},
-		"again, attached":                    {subs{x: 10}, true, subs{x: 100}, 10, subs{x: 100}},
-		"again, attached, it says already":   {subs{x: 10, y: 5}, true, subs{y: 7}, 10, subs{x: 0, y: 5}},
+		"the first":                          {subs{}, false, true, subs{x: 5}, 5, subs{x: 0}},
+		"the latest of the first":            {subs{}, false, true, subs{x: 5, y: 10, z: 9}, 10, subs{x: 5, y: 0, z: 9}},
+		"one that does not say":              {subs{}, false, true, subs{x: 0}, 0, subs{x: 0}},
+		"a further one, later":               {subs{x: 5}, false, true, subs{y: 10}, 5, subs{x: 0, y: 10}},
+		"a further one, earlier":             {subs{x: 10}, false, true, subs{y: 5}, 10, subs{x: 0, y: 5}},
+		"again, earlier":                     {subs{x: 10, y: 10}, false, true, subs{x: 9}, 10, subs{x: 9, y: 0}},
+		"again, later":                       {subs{x: 10}, false, true, subs{x: 100}, 10, subs{x: 0}},
+		"again, without saying":              {subs{x: 10, y: 5}, false, true, subs{y: 0}, 10, subs{x: 0, y: 5}},
+		"again, later than where it has got": {subs{x: 10, y: 5}, false, true, subs{y: 7}, 10, subs{x: 0, y: 5}},
+		"again, earlier than it has got":     {subs{x: 10, y: 5}, false, true, subs{y: 4}, 10, subs{x: 0, y: 4}},
+		"again, attached":                    {subs{x: 10}, true, true, subs{x: 100}, 10, subs{x: 100}},
+		"again, attached, it says already":   {subs{x: 10, y: 5}, true, true, subs{y: 7}, 10, subs{x: 0, y: 5}},
+		"renewed, later":                     {subs{x: 10}, false, false, subs{x: 100}, 10, subs{x: 0}},
+		"renewed, earlier":                   {subs{x: 10, y: 10}, false, false, subs{x: 9}, 10, subs{x: 0, y: 0}},
+		"renewed, attached":                  {subs{x: 10}, true, false, subs{x: 100}, 10, subs{x: 0}},
+		"renewed, attached, it says already": {subs{x: 10, y: 5}, true, false, subs{y: 7}, 10, subs{x: 0, y: 5}},
+		"a further one of no past":           {subs{x: 5}, true, false, subs{y: 10}, 5, subs{x: 0, y: 10}},
 	} {
 		begin := func(s subs) map[string]pandapush.Subscription {
 			made := make(map[string]pandapush.Subscription)
@@ -114,7 +120,12 @@ func beginnings(t *testing.T, a, b *Node) {
 		if c.attached {
 			claim(t, a, name)
 		}
-		change(t, b, name, begin(c.add))
+		added := begin(c.add)
+		for pattern, made := range added {
+			made.Since = c.since
+			added[pattern] = made
+		}
+		change(t, b, name, added)
 		got := claim(t, b, name)
 		if cursor := got.Cursors["shop"]; cursor.Position.Millis != c.cursor {
 			t.Errorf("%s: the cursor is %v, want %d", name, cursor, c.cursor)
@@ -128,7 +139,9 @@ func beginnings(t *testing.T, a, b *Node) {
 	create(t, a, "again", map[string]pandapush.Subscription{x: sub("shop", at("shop", 5))})
 	change(t, a, "again", map[string]pandapush.Subscription{y: sub("shop", at("shop", 9))}, x)
 	lost := pandapush.Cursor{Epoch: pandapush.NewEpoch("shop"), Position: at("shop", 10).Position}
-	change(t, a, "again", map[string]pandapush.Subscription{y: sub("shop", lost)})
+	again := sub("shop", lost)
+	again.Since = true
+	change(t, a, "again", map[string]pandapush.Subscription{y: again})
 	if got := claim(t, b, "again"); got.Cursors["shop"] != at("shop", 9) || got.Subscriptions[y].From != lost {
 		t.Errorf("subscribed again: %+v", got)
 	}
