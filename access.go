@@ -28,10 +28,11 @@ func (Credential) GoString() string { return "[credential]" }
 // Action is what a request asks for.
 type Action int
 
-// The two actions.
+// The actions.
 const (
 	Publish Action = iota
 	Subscribe
+	Read // what a channel has kept, or who is there: as Subscribe, but one need not say who one is
 )
 
 // Keys looks up applications and keys in memory. It must be safe for concurrent use and must not block.
@@ -64,25 +65,26 @@ func (g Grant) Covers(target Pattern) bool {
 // which text a client sees.
 func Authorize(keys Keys, cred Credential, action Action, target Pattern, now time.Time) (Grant, error) {
 	app := target.App()
-	if action == Subscribe && target.Kind() == Public {
+	if action != Publish && target.Kind() == Public {
 		// A public channel needs no credential, and a bad one does no harm.
 		if !keys.HasApp(app) {
 			return Grant{}, ErrUnknownApp
 		}
 		return Grant{App: app, Scope: target.name, Sub: true}, nil
 	}
-	grant, err := verify(keys, cred, app, now)
+	grant, err := Verify(keys, cred, app, now)
 	if err != nil {
 		return Grant{}, err
 	}
-	if err := grant.allows(action, target); err != nil {
+	if err := grant.Allows(action, target); err != nil {
 		return Grant{}, err
 	}
 	return grant, nil
 }
 
-// verify checks the credential itself, whatever it is wanted for.
-func verify(keys Keys, cred Credential, app AppID, now time.Time) (Grant, error) {
+// Verify checks a credential of app itself, whatever it is wanted for: the first half of Authorize, of which Grant.Allows
+// is the second. A request with many targets is verified once and asks for each whether it is allowed.
+func Verify(keys Keys, cred Credential, app AppID, now time.Time) (Grant, error) {
 	find := func(id KeyID) (Key, error) {
 		key, ok := keys.Key(app, id)
 		if !ok {
@@ -119,12 +121,12 @@ func verify(keys Keys, cred Credential, app AppID, now time.Time) (Grant, error)
 	return Grant{}, ErrNoAuth
 }
 
-// allows checks the grant against what is asked for.
-func (g Grant) allows(action Action, target Pattern) error {
+// Allows checks the grant, which Verify has just given, against what is asked for. The error is a Refusal.
+func (g Grant) Allows(action Action, target Pattern) error {
 	switch {
 	case !g.Covers(target):
 		return ErrTokenChannel
-	case action == Subscribe && !g.Sub:
+	case action != Publish && !g.Sub:
 		return ErrNoSubscribing
 	case action == Publish && !g.Pub:
 		return ErrNoPublishing

@@ -61,6 +61,7 @@ func deny(who pandapush.Credential, action pandapush.Action, target string, why 
 const (
 	publish   = pandapush.Publish
 	subscribe = pandapush.Subscribe
+	read      = pandapush.Read
 )
 
 func decide(t *testing.T, rows []row) {
@@ -74,6 +75,23 @@ func decide(t *testing.T, rows []row) {
 			t.Errorf("row %d: %v, but the grant's scope is %q", i, err, grant.Scope)
 		}
 	}
+}
+
+func TestReading(t *testing.T) {
+	subscriber := token(t, good(map[string]any{"pub": false, "channel": "/app/presence/**"}))
+	publisher := token(t, good(map[string]any{"sub": false, "channel": "/app/presence/**"}))
+	decide(t, []row{
+		allow(nobody, read, "/app/public/**"),
+		deny(nobody, read, "/nosuch/public/x", pandapush.ErrUnknownApp),
+		deny(nobody, read, "/app/private/x", pandapush.ErrNoAuth),
+		allow(key("good"), read, "/app/private/*"),
+		allow(key("good"), read, "/app/presence/x"), // who reads is not there
+		allow(subscriber, read, "/app/presence/x"),
+		deny(subscriber, subscribe, "/app/presence/x", pandapush.ErrNoPresenceID),
+		deny(subscriber, read, "/app/private/x", pandapush.ErrTokenChannel),
+		deny(publisher, read, "/app/presence/x", pandapush.ErrNoSubscribing),
+		deny(key("revoked"), read, "/app/private/x", pandapush.ErrRevokedKey),
+	})
 }
 
 func TestPublicChannels(t *testing.T) {

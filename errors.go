@@ -34,6 +34,7 @@ const (
 	ErrTooManySubs      = Refusal("Too many subscriptions")
 	ErrExpiredToken     = Refusal("Expired token")
 	ErrSubscriptionsOff = Refusal("Subscription ended")
+	ErrKeyReused        = Refusal("Idempotency key was used for another request")
 )
 
 // What stands between the service and what it needs.
@@ -78,4 +79,19 @@ func (i Invalid) OrNil() error {
 		return nil
 	}
 	return i
+}
+
+// ChangedError says that a message was not stored because of its Condition.After: something newer is on the channel, or it
+// can't be told whether there is.
+type ChangedError struct {
+	Newest Cursor // of the newest message on the channel; zero if After is too far back to tell, or of a lost stream
+	Tail   Cursor // where the stream ends: whoever has read the channel up to there may try again with it
+}
+
+// Error implements error.
+func (e *ChangedError) Error() string {
+	if e.Newest == (Cursor{}) {
+		return "cursor is too old to tell what is newer on the channel"
+	}
+	return "something newer is on the channel"
 }

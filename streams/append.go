@@ -49,7 +49,7 @@ type appender struct {
 	// Set before Run, then never changed.
 	cmd     redis.UniversalClient
 	keys    keys
-	maxLen  int64
+	maxLen  func(pandapush.AppID) int64
 	metrics *metrics
 	queue   chan *pendingAppend
 	stopped chan struct{} // closed when no worker is left
@@ -57,19 +57,20 @@ type appender struct {
 	epochs epochs
 }
 
-// pendingAppend is one call of Append. The caller owns it before it is queued and after done has fired, a worker between.
+// pendingAppend is one message to be appended. The caller owns it before it is queued and after done has fired, a worker
+// between.
 type pendingAppend struct {
 	message pandapush.Message
 	log     string
 	since   time.Time
-	done    chan struct{} // of capacity one: a worker never waits for a caller that has gone
+	done    chan struct{} // of capacity one: a worker never waits for a caller that has gone; nil: the caller itself sends
 
 	cmd    xadd
 	cursor pandapush.Cursor
 	err    error
 }
 
-func newAppender(cmd redis.UniversalClient, k keys, maxLen int64, m *metrics) *appender {
+func newAppender(cmd redis.UniversalClient, k keys, maxLen func(pandapush.AppID) int64, m *metrics) *appender {
 	return &appender{
 		cmd: cmd, keys: k, maxLen: maxLen, metrics: m,
 		queue: make(chan *pendingAppend, appendQueue), stopped: make(chan struct{}),
@@ -166,8 +167,7 @@ func (a *appender) send(ctx context.Context, batch []*pendingAppend) {
 			p.err = errBusy
 			continue
 		}
-		p.cmd = xadd{redis.NewStringCmd(ctx, "xadd", p.log, "nomkstream", "maxlen", "~", a.maxLen, "*",
-			fieldChannel, p.message.Channel.String(), fieldData, p.message.Data)}
+		p.cmd = newXadd(ctx, p.log, a.maxLen(p.message.Channel.App()), &p.message)
 		_ = pipe.Process(ctx, p.cmd) // only queues
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
@@ -177,7 +177,7 @@ func (a *appender) send(ctx context.Context, batch []*pendingAppend) {
 			rest = append(rest, p)
 			continue
 		}
-		p.done <- struct{}{}
+		p.settled()
 	}
 	if len(rest) > 0 {
 		a.sendNew(ctx, rest)
@@ -212,8 +212,14 @@ func (a *appender) sendNew(ctx context.Context, batch []*pendingAppend) {
 	for i, p := range batch {
 		app := p.message.Channel.App()
 		if p.cursor.Position == (pandapush.Position{}) {
-			cmd := create(ctx, pipe, a.keys.app(app), p.message, a.maxLen)
-			finish[i] = func() (pandapush.Cursor, error) { return createdCursor(cmd) }
+			cmd := eval(ctx, pipe, newAppend(ctx, a.keys, a.maxLen(app), []pandapush.Message{p.message}, pandapush.Condition{}))
+			finish[i] = func() (pandapush.Cursor, error) {
+				cursors, _, err := appended(app, cmd, 1)
+				if err != nil {
+					return pandapush.Cursor{}, err
+				}
+				return cursors[0], nil
+			}
 			continue
 		}
 		asked := activate(ctx, pipe, a.keys.app(app), app, pandapush.Position{})
@@ -231,6 +237,13 @@ func (a *appender) sendNew(ctx context.Context, batch []*pendingAppend) {
 			p.cursor = cursor
 			a.epochs.put(p.message.Channel.App(), cursor.Epoch, generation)
 		}
+		p.settled()
+	}
+}
+
+// settled tells the caller, if it waits, that p has its outcome.
+func (p *pendingAppend) settled() {
+	if p.done != nil {
 		p.done <- struct{}{}
 	}
 }

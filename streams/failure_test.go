@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -340,5 +342,44 @@ func sendWhenBack(t *testing.T, n *streamstest.Node, channel string) pandapush.C
 		if !errors.Is(err, pandapush.ErrUnavailable) {
 			t.Fatal(err)
 		}
+	}
+}
+
+// TestRetention: an application may have a length and an age of its own.
+func TestRetention(t *testing.T) {
+	t.Parallel()
+	server := streamstest.Start(t, streamstest.Options{})
+	cfg := on(server, "a")
+	var length atomic.Int64
+	cfg.Retention = func(app pandapush.AppID) (int64, time.Duration) {
+		if app == "shop" {
+			return length.Load(), time.Hour
+		}
+		return 0, 0
+	}
+	a, client := streamstest.Open(t, cfg), server.Client()
+	for _, app := range []string{"shop", "bank"} {
+		old := &redis.XAddArgs{Stream: streams.LogKey(pandapush.AppID(app)), ID: strconv.FormatInt(time.Now().Add(-2*time.Hour).UnixMilli(), 10), Values: []string{"c", "/" + app + "/public/x", "d", "1"}}
+		if err := client.XAdd(t.Context(), old).Err(); err != nil {
+			t.Fatal(err)
+		}
+		for range 20 {
+			a.Send("/"+app+"/public/x", `2`)
+		}
+	}
+	left := func(app pandapush.AppID) int64 { return client.XLen(t.Context(), streams.LogKey(app)).Val() }
+	if err := streams.SweepOnce(a.Streams, t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left("shop") != 20 || left("bank") != 21 {
+		t.Errorf("%d entries of shop are left, want 20; %d of bank, want 21", left("shop"), left("bank"))
+	}
+	length.Store(5) // set later, with nothing published since
+	client.Del(t.Context(), "pp:{0}:trim")
+	if err := streams.SweepOnce(a.Streams, t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if left("shop") != 5 || left("bank") != 21 {
+		t.Errorf("%d entries of shop are left, want 5; %d of bank, want 21", left("shop"), left("bank"))
 	}
 }

@@ -1,10 +1,10 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 	"time"
 
@@ -36,9 +36,37 @@ func (s *Streams) Tail(ctx context.Context, app pandapush.AppID) (pandapush.Curs
 // Range returns the messages of app's stream after one position and up to another (zero: the end), oldest first: all, or
 // the first count. Fewer than count means that there are no more. Their data is in memory at once, and how much that is
 // only the caller can know. It holds up nothing else: only a few calls are sent at the same time, and the others wait.
+// Messages that have expired are among them.
 //
 // The error wraps pandapush.ErrUnavailable or is ctx's. A stream that does not exist has no messages.
 func (s *Streams) Range(ctx context.Context, app pandapush.AppID, after, upTo pandapush.Position, count int) ([]pandapush.Message, error) {
+	end := "+"
+	if upTo != (pandapush.Position{}) {
+		end = upTo.String()
+	}
+	return s.readRange(ctx, app, count, func(pipe redis.Pipeliner, log, last string, count int) *redis.XMessageSliceCmd {
+		return pipe.XRangeN(ctx, log, cmp.Or(last, "("+after.String()), end, int64(count))
+	})
+}
+
+// RangeBack is Range from the newest message to the oldest: all up to one position (zero: the end) and after another, or
+// the last count of them.
+func (s *Streams) RangeBack(ctx context.Context, app pandapush.AppID, after, upTo pandapush.Position, count int) ([]pandapush.Message, error) {
+	end := "+"
+	if upTo != (pandapush.Position{}) {
+		end = upTo.String()
+	}
+	return s.readRange(ctx, app, count, func(pipe redis.Pipeliner, log, last string, count int) *redis.XMessageSliceCmd {
+		return pipe.XRevRangeN(ctx, log, cmp.Or(last, end), "("+after.String(), int64(count))
+	})
+}
+
+// readRange reads up to count messages of app's stream in as many rounds as it takes. ask queues the command for so many
+// entries: the first ones, or those beyond last if that is not empty.
+func (s *Streams) readRange(
+	ctx context.Context, app pandapush.AppID, count int,
+	ask func(pipe redis.Pipeliner, log, last string, count int) *redis.XMessageSliceCmd,
+) ([]pandapush.Message, error) {
 	b := s.of[bucketOf(app)]
 	select {
 	case b.ranges <- struct{}{}:
@@ -46,15 +74,13 @@ func (s *Streams) Range(ctx context.Context, app pandapush.AppID, after, upTo pa
 	case <-ctx.Done():
 		return nil, fmt.Errorf("range: %w", ctx.Err())
 	}
-	end := "+"
-	if upTo != (pandapush.Position{}) {
-		end = upTo.String()
-	}
 	s.metrics.ranges.Inc()
 	var messages []pandapush.Message
-	for from := "(" + after.String(); len(messages) < count; {
+	for last := ""; len(messages) < count; {
 		wanted := min(maxRange, count-len(messages))
-		epoch, entries, err := s.page(ctx, b, app, from, end, wanted)
+		epoch, entries, err := s.page(ctx, b, app, func(pipe redis.Pipeliner, log string) *redis.XMessageSliceCmd {
+			return ask(pipe, log, last, wanted)
+		})
 		if err != nil {
 			return nil, fmt.Errorf("range: %w", err)
 		}
@@ -71,17 +97,19 @@ func (s *Streams) Range(ctx context.Context, app pandapush.AppID, after, upTo pa
 		if len(entries) < wanted {
 			break
 		}
-		from = "(" + entries[len(entries)-1].ID
+		last = "(" + entries[len(entries)-1].ID
 	}
 	return messages, nil
 }
 
 // page reads entries, and the epoch that they belong to.
-func (s *Streams) page(ctx context.Context, b *backend, app pandapush.AppID, from, to string, count int) (pandapush.Epoch, []redis.XMessage, error) {
+func (s *Streams) page(
+	ctx context.Context, b *backend, app pandapush.AppID, ask func(pipe redis.Pipeliner, log string) *redis.XMessageSliceCmd,
+) (pandapush.Epoch, []redis.XMessage, error) {
 	k := s.keys.app(app)
 	pipe := b.cmd.Pipeline()
 	epoch := pipe.Get(ctx, k.epoch)
-	entries := pipe.XRangeN(ctx, k.log, from, to, int64(count))
+	entries := ask(pipe, k.log)
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	if err := entries.Err(); err != nil {
 		return "", nil, unavailable(err)
@@ -214,13 +242,8 @@ func newSpan(reply []string) (span pandapush.Span, err error) {
 // beforeEntry returns the position right before an entry's id.
 func beforeEntry(id string) (pandapush.Position, error) {
 	p, err := pandapush.ParsePosition(id)
-	switch {
-	case err != nil:
+	if err != nil {
 		return p, fmt.Errorf("id of an entry: %w", err)
-	case p.Seq > 0:
-		p.Seq--
-	case p.Millis > 0:
-		p.Millis, p.Seq = p.Millis-1, math.MaxUint64
 	}
-	return p, nil
+	return p.Prev(), nil
 }

@@ -115,7 +115,7 @@ func (s *Streams) leaveCall(ctx context.Context, seat pandapush.Seat, expired bo
 // roomCall returns the call of a script of a room.
 func (s *Streams) roomCall(ctx context.Context, script lua, room pandapush.Channel, session string, args ...any) *script {
 	app := room.App()
-	common := []any{string(pandapush.NewEpoch(app)), string(app), s.cfg.MaxLen, room.String(), session}
+	common := []any{string(pandapush.NewEpoch(app)), string(app), s.maxLen(app), room.String(), session}
 	return script.call(ctx, s.keys.room(room), append(common, args...)...)
 }
 

@@ -18,8 +18,7 @@ var luaFiles embed.FS
 // The scripts. Each touches keys of one hash tag only.
 var (
 	activateScript      = loadLua("activate")
-	createScript        = loadLua("create")
-	onceScript          = loadLua("once")
+	appendScript        = loadLua("append")
 	rewindScript        = loadLua("rewind")
 	spanScript          = loadLua("span")
 	sessionCreateScript = loadLua("session-create")
@@ -137,24 +136,4 @@ func (a activation) result() (standing, error) {
 		return standing{}, fmt.Errorf("id of an entry: %w", err)
 	}
 	return s, nil
-}
-
-// create queues create.lua.
-func create(ctx context.Context, pipe redis.Pipeliner, k appKeys, m pandapush.Message, maxLen int64) *script {
-	app := m.Channel.App()
-	return eval(ctx, pipe, createScript.call(ctx, k.all(),
-		string(pandapush.NewEpoch(app)), string(app), maxLen, m.Channel.String(), m.Data))
-}
-
-// createdCursor reads the reply of create.lua.
-func createdCursor(cmd *script) (pandapush.Cursor, error) {
-	reply, err := cmd.StringSlice()
-	if err != nil {
-		return pandapush.Cursor{}, err
-	}
-	if len(reply) != 2 {
-		return pandapush.Cursor{}, fmt.Errorf("create.lua returned %d values", len(reply))
-	}
-	at, err := pandapush.ParsePosition(reply[1])
-	return pandapush.Cursor{Epoch: pandapush.Epoch(reply[0]), Position: at}, err
 }

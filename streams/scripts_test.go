@@ -1,6 +1,8 @@
 package streams
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -111,26 +113,52 @@ func TestActivateScript(t *testing.T) {
 	})
 }
 
-func TestCreateScript(t *testing.T) {
+// appendVia runs append.lua for messages of "shop".
+func appendVia(t *testing.T, client *redis.Client, c pandapush.Condition, messages ...pandapush.Message) ([]pandapush.Cursor, bool, error) {
+	t.Helper()
+	pipe := client.Pipeline()
+	cmd := eval(t.Context(), pipe, newAppend(t.Context(), keys("pp"), 100, messages, c))
+	if _, err := pipe.Exec(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return appended("shop", cmd, len(messages))
+}
+
+// info returns what XINFO STREAM says.
+func info(t *testing.T, client *redis.Client, log string) map[any]any {
+	t.Helper()
+	reply, err := client.Do(t.Context(), "xinfo", "stream", log).Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all, ok := reply.(map[any]any); ok {
+		return all
+	}
+	t.Fatalf("XINFO replies %T", reply)
+	return nil
+}
+
+// on makes a message of "shop".
+func on(t *testing.T, channel, data string) pandapush.Message {
+	t.Helper()
+	c, err := pandapush.ParseChannel("/shop/public/" + channel)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pandapush.Message{Channel: c, Data: []byte(data)}
+}
+
+func TestAppendScript(t *testing.T) {
 	t.Parallel()
 	eachRedis(t, func(t *testing.T, client *redis.Client) {
 		t.Helper()
 		ctx, k := t.Context(), keys("pp").app("shop")
-		channel, err := pandapush.ParseChannel("/shop/public/x")
-		if err != nil {
-			t.Fatal(err)
-		}
 		run := func() pandapush.Cursor {
-			pipe := client.Pipeline()
-			cmd := create(ctx, pipe, k, pandapush.Message{Channel: channel, Data: []byte(`"hello"`)}, 100)
-			if _, err := pipe.Exec(ctx); err != nil {
-				t.Fatal(err)
-			}
-			c, err := createdCursor(cmd)
+			cursors, _, err := appendVia(t, client, pandapush.Condition{}, on(t, "x", `"hello"`))
 			if err != nil {
 				t.Fatal(err)
 			}
-			return c
+			return cursors[0]
 		}
 		first, second := run(), run()
 		if !first.Epoch.Of("shop") || second.Epoch != first.Epoch || second.Position.Compare(first.Position) <= 0 {
@@ -148,4 +176,79 @@ func TestCreateScript(t *testing.T) {
 			t.Error("a stream made after another was lost has its epoch")
 		}
 	})
+}
+
+// TestAppendScriptCondition: nothing newer may be on the channel, and what can't be told is no.
+func TestAppendScriptCondition(t *testing.T) {
+	t.Parallel()
+	eachRedis(t, func(t *testing.T, client *redis.Client) {
+		t.Helper()
+		ctx, k := t.Context(), keys("pp").app("shop")
+		try := func(after pandapush.Cursor, want string) {
+			t.Helper()
+			length := client.XLen(ctx, k.log).Val()
+			_, _, err := appendVia(t, client, pandapush.Condition{After: after}, on(t, "x", `1`))
+			var e *pandapush.ChangedError
+			switch {
+			case want == "" && err == nil:
+				return
+			case !errors.As(err, &e):
+				t.Errorf("after %v: %v, want %q", after, err, want)
+			case want == "unknown" && e.Newest != pandapush.Cursor{}, want != "unknown" && e.Newest.Position.String() != want:
+				t.Errorf("after %v: newest is %v, want %s", after, e.Newest, want)
+			case client.XLen(ctx, k.log).Val() != length:
+				t.Errorf("after %v: stored nevertheless", after)
+			}
+		}
+		epoch := ask(t, client, pandapush.Position{}).epoch
+		at := func(millis uint64) pandapush.Cursor {
+			return pandapush.Cursor{Epoch: epoch, Position: position(millis)}
+		}
+		add := func(id, channel string, more ...string) {
+			t.Helper()
+			values := append([]string{"c", "/shop/public/" + channel, "d", "1"}, more...)
+			if err := client.XAdd(ctx, &redis.XAddArgs{Stream: k.log, ID: id, Values: values}).Err(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		add("5-0", "x")
+		add("7-0", "y")
+		add("8-0", "x", "n", "1") // a notice of the server's is no news
+		if _, counts := info(t, client, k.log)["entries-added"]; counts {
+			try(at(4), "5-0") // nothing has been trimmed; the in-process one can't tell
+		}
+		try(at(5), "")                                                                             // stored, at the present time
+		client.XTrimMaxLen(ctx, k.log, 3)                                                          // which loses 5-0
+		try(at(4), "unknown")                                                                      // something on x may have been trimmed
+		try(at(7), client.XRevRangeN(ctx, k.log, "+", "-", 1).Val()[0].ID)                         // what was stored above
+		try(pandapush.Cursor{Epoch: pandapush.NewEpoch("shop"), Position: position(7)}, "unknown") // a lost stream
+		end := ask(t, client, pandapush.Position{}).last
+		try(pandapush.Cursor{Epoch: epoch, Position: pandapush.Position{Millis: end.Millis + 1}}, "unknown") // ahead of it
+		try(pandapush.Cursor{Epoch: epoch, Position: end}, "")
+
+		far := ask(t, client, pandapush.Position{}).last
+		pipe := client.Pipeline()
+		for range 1100 {
+			pipe.XAdd(ctx, &redis.XAddArgs{Stream: k.log, Values: []string{"c", "/shop/public/y", "d", "1"}})
+		}
+		if _, err := pipe.Exec(ctx); err != nil {
+			t.Fatal(err)
+		}
+		try(pandapush.Cursor{Epoch: epoch, Position: far}, "unknown")
+		client.Del(ctx, k.log)
+		try(at(5), "unknown")
+	})
+}
+
+func TestRuns(t *testing.T) {
+	t.Parallel()
+	for _, where := range []string{"", "e", "e 1-0", "e 1-0+", "e 1-0+0", "e 1-0+-1", "e 1-0+1001", "e x+1", "e 1-0+1 ", "e 1-0+999 2-0+2"} {
+		if cursors, err := parseRuns(where); err == nil {
+			t.Errorf("%q is read as %v", where, cursors)
+		}
+	}
+	cursors, err := parseRuns("e 1-7+2 2-0+1")
+	if want := "[e-1-7 e-1-8 e-2-0]"; err != nil || fmt.Sprint(cursors) != want {
+		t.Errorf("%v, %v, want %s", cursors, err, want)
+	}
 }

@@ -23,6 +23,9 @@ type Config struct {
 	Node   string        // unique name of this process, letters and digits
 	MaxLen int64         // entries kept per application, approximately; default 10,000
 	MaxAge time.Duration // older entries are removed within a minute or so; default 24 hours
+	// Retention returns the MaxLen and MaxAge of one application, zeros for those above; nil for none that differs. It is
+	// asked for every append, by any goroutine, and must not block.
+	Retention func(pandapush.AppID) (length int64, age time.Duration)
 	// RoomPage is how many members of a room are returned at a time, about; DefaultRoomPage if zero.
 	RoomPage int64
 	Log      *slog.Logger
@@ -100,9 +103,10 @@ func Open(ctx context.Context, cfg Config) (*Streams, error) {
 		return nil, fmt.Errorf("open streams: %w", err)
 	}
 	for _, b := range s.backends {
-		b.appender = newAppender(b.cmd, s.keys, cfg.MaxLen, m)
+		b.appender = newAppender(b.cmd, s.keys, s.maxLen, m)
 		b.calls = &calls{cmd: b.cmd, batch: m.callBatch}
 		b.ranges = make(chan struct{}, maxRanges)
+		b.batches = make(chan struct{}, maxBatches)
 	}
 	s.makeReaders()
 	for _, b := range s.backends {

@@ -77,6 +77,7 @@ type backend struct {
 	appender *appender
 	calls    *calls
 	ranges   chan struct{} // of capacity maxRanges: a place for each Range under way
+	batches  chan struct{} // of capacity maxBatches: a place for each AppendAll under way
 }
 
 // open makes the clients of the topology, without connecting, and says which of them each bucket lives on.

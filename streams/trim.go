@@ -34,6 +34,26 @@ func (s *Streams) sweep(ctx context.Context) {
 	}
 }
 
+// maxLen returns how many entries of app's stream are kept.
+func (s *Streams) maxLen(app pandapush.AppID) int64 {
+	if s.cfg.Retention != nil {
+		if length, _ := s.cfg.Retention(app); length > 0 {
+			return length
+		}
+	}
+	return s.cfg.MaxLen
+}
+
+// maxAge returns for how long they are.
+func (s *Streams) maxAge(app pandapush.AppID) time.Duration {
+	if s.cfg.Retention != nil {
+		if _, age := s.cfg.Retention(app); age > 0 {
+			return age
+		}
+	}
+	return s.cfg.MaxAge
+}
+
 // sweepOnce trims every stream of every shard that no other node has swept just now.
 func (s *Streams) sweepOnce(ctx context.Context) error {
 	var errs []error
@@ -84,11 +104,15 @@ func (s *Streams) trimApps(ctx context.Context, b *backend, apps []string) error
 	if err != nil {
 		return fmt.Errorf("ask the time: %w", err)
 	}
-	oldest := strconv.FormatInt(now.Add(-s.cfg.MaxAge).UnixMilli(), 10)
 	pipe := b.cmd.Pipeline()
 	trims := make([]*redis.IntCmd, 0, len(apps))
-	for _, app := range apps {
-		trims = append(trims, pipe.XTrimMinID(ctx, s.keys.log(pandapush.AppID(app)), oldest))
+	for _, name := range apps {
+		app := pandapush.AppID(name)
+		oldest := strconv.FormatInt(now.Add(-s.maxAge(app)).UnixMilli(), 10)
+		trims = append(trims, pipe.XTrimMinID(ctx, s.keys.log(app), oldest))
+		if length := s.maxLen(app); length < s.cfg.MaxLen { // it may have been set since the last append
+			trims = append(trims, pipe.XTrimMaxLen(ctx, s.keys.log(app), length))
+		}
 	}
 	_, err = pipe.Exec(ctx)
 	for _, trim := range trims {

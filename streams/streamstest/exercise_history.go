@@ -1,10 +1,13 @@
 package streamstest
 
 import (
+	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,7 +19,12 @@ var historyStories = []story{
 	{"ranges", ranges},
 	{"rewinding by count and by age", rewind},
 	{"what is kept of a stream", span},
+	{"ranges from the end", rangesBack},
 	{"what comes again under its key is stored once", once},
+	{"a batch under a key is stored once, as a whole", onceTogether},
+	{"what depends on a cursor", conditional},
+	{"a batch is stored in its order", together},
+	{"what a message says besides its data", fields},
 }
 
 func tail(t *testing.T, a, b *Node) {
@@ -221,5 +229,174 @@ func once(t *testing.T, a, b *Node) {
 		if _, _, err := a.AppendOnce(t.Context(), message, key, time.Minute); err == nil {
 			t.Errorf("a key of %d bytes was taken", len(key))
 		}
+	}
+}
+
+func rangesBack(t *testing.T, a, b *Node) {
+	t.Helper()
+	sent := fill(a, 20)
+	backwards := slices.Clone(sent)
+	slices.Reverse(backwards)
+	zero := pandapush.Position{}
+	at := func(i int) pandapush.Position { return sent[i].Cursor.Position }
+	for name, c := range map[string]struct {
+		after, upTo pandapush.Position
+		count       int
+		want        []pandapush.Message
+	}{
+		"all":            {zero, zero, 100, backwards},
+		"the last":       {zero, zero, 3, backwards[:3]},
+		"after one":      {at(4), zero, 100, backwards[:15]},
+		"up to one":      {zero, at(4), 2, backwards[15:17]},
+		"between two":    {at(4), at(9), 100, backwards[10:15]},
+		"after the last": {at(19), zero, 100, nil},
+		"none":           {zero, zero, 0, nil},
+	} {
+		got, err := b.RangeBack(t.Context(), "shop", c.after, c.upTo, c.count)
+		if err != nil || !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %v, %v\nwant %v", name, got, err, c.want)
+		}
+	}
+}
+
+// batch makes so many messages on channels of shop.
+func batch(t *testing.T, count int) []pandapush.Message {
+	t.Helper()
+	all := make([]pandapush.Message, count)
+	for i := range all {
+		all[i] = Message(t, "/shop/public/"+strconv.Itoa(i%7), strconv.Itoa(i))
+	}
+	return all
+}
+
+// wantStored fails the test unless app's stream is just messages, at cursors.
+func wantStored(t *testing.T, n *Node, messages []pandapush.Message, cursors []pandapush.Cursor) {
+	t.Helper()
+	got, err := n.Range(t.Context(), "shop", pandapush.Position{}, pandapush.Position{}, 10_000)
+	if err != nil || len(got) != len(messages) || len(cursors) != len(messages) {
+		t.Fatalf("%d messages are stored, at %d cursors, %v; want %d", len(got), len(cursors), err, len(messages))
+	}
+	for i, m := range got {
+		if m.Channel != messages[i].Channel || string(m.Data) != string(messages[i].Data) || m.Cursor != cursors[i] {
+			t.Fatalf("message %d is %v, want %v at %v", i, m, messages[i], cursors[i])
+		}
+	}
+}
+
+func together(t *testing.T, a, b *Node) {
+	t.Helper()
+	messages := batch(t, 1500)
+	first, err := a.AppendAll(t.Context(), messages[:500])
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := a.AppendAll(t.Context(), messages[500:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantStored(t, b, messages, slices.Concat(first, second))
+	for _, count := range []int{0, 1001} {
+		if _, err := a.AppendAll(t.Context(), batch(t, count)); err == nil {
+			t.Errorf("a batch of %d was taken", count)
+		}
+	}
+}
+
+func onceTogether(t *testing.T, a, b *Node) {
+	t.Helper()
+	messages := batch(t, 1000)
+	c := pandapush.Condition{Key: "key", Window: time.Minute, Print: "one"}
+	var wg sync.WaitGroup
+	cursors := make([][]pandapush.Cursor, 8)
+	for i := range cursors {
+		wg.Go(func() {
+			var err error
+			if cursors[i], _, err = []*Node{a, b}[i%2].AppendIf(t.Context(), messages, c); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	for _, again := range cursors {
+		wantStored(t, b, messages, again)
+	}
+	c.Print = "two"
+	if _, _, err := a.AppendIf(t.Context(), messages[1:], c); !errors.Is(err, pandapush.ErrKeyReused) {
+		t.Errorf("other messages under the same key: %v", err)
+	}
+	mixed := append(batch(t, 1), Message(t, "/bank/public/x", `1`))
+	for _, bad := range []struct {
+		messages []pandapush.Message
+		c        pandapush.Condition
+	}{
+		{messages, pandapush.Condition{}},
+		{messages, pandapush.Condition{Key: "x"}},
+		{messages, pandapush.Condition{After: cursors[0][0]}},
+		{mixed, pandapush.Condition{Key: "x", Window: time.Minute}},
+		{nil, pandapush.Condition{Key: "x", Window: time.Minute}},
+	} {
+		if _, _, err := a.AppendIf(t.Context(), bad.messages, bad.c); err == nil {
+			t.Errorf("%d messages were taken under %+v", len(bad.messages), bad.c)
+		}
+	}
+}
+
+func conditional(t *testing.T, a, b *Node) {
+	t.Helper()
+	first := a.Send("/shop/public/x", `1`)
+	a.Send("/shop/public/y", `2`)
+	try := func(n *Node, c pandapush.Condition) (pandapush.Cursor, error) {
+		cursors, _, err := n.AppendIf(t.Context(), []pandapush.Message{Message(t, "/shop/public/x", `3`)}, c)
+		if err != nil {
+			return pandapush.Cursor{}, err
+		}
+		return cursors[0], nil
+	}
+	once := pandapush.Condition{After: first, Key: "key", Window: time.Minute}
+	second, err := try(a, once)
+	if err != nil || second.Epoch != first.Epoch {
+		t.Fatalf("stored at %v, %v", second, err)
+	}
+	var changed *pandapush.ChangedError
+	if _, err := try(b, pandapush.Condition{After: first}); !errors.As(err, &changed) || changed.Newest != second || changed.Tail != second {
+		t.Errorf("after the first again: %v, %+v", err, changed)
+	}
+	if again, err := try(b, once); again != second || err != nil {
+		t.Errorf("the same under its key: %v, %v, want what came of it", again, err)
+	}
+	var wg sync.WaitGroup
+	var won atomic.Int32
+	for i := range 20 {
+		wg.Go(func() {
+			if _, err := try([]*Node{a, b}[i%2], pandapush.Condition{After: second}); err == nil {
+				won.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 {
+		t.Errorf("%d of 20 at the same time were the first", won.Load())
+	}
+}
+
+func fields(t *testing.T, a, b *Node) {
+	t.Helper()
+	a.MustJoin("shop")
+	sent := []pandapush.Message{Message(t, "/shop/public/x", `1`), Message(t, "/shop/presence/x", `2`), Message(t, "/shop/public/x", `3`)}
+	sent[0].Exclude = "someone"
+	sent[1].Notice = true
+	sent[2].Expires = time.UnixMilli(1_800_000_000_123)
+	for i := range sent {
+		var err error
+		if sent[i].Cursor, err = b.Append(t.Context(), sent[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := a.Await("shop", sent[2].Cursor); !reflect.DeepEqual(got, sent) {
+		t.Errorf("delivered %+v\nwant %+v", got, sent)
+	}
+	now := sent[2].Expires
+	if sent[0].Expired(now) || !sent[2].Expired(now) || sent[2].Expired(now.Add(-1)) {
+		t.Error("what has expired?")
 	}
 }
