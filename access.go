@@ -41,6 +41,8 @@ type Keys interface {
 	HasApp(app AppID) bool
 	// Key returns the key of that application, also when it is expired or revoked.
 	Key(app AppID, id KeyID) (Key, bool)
+	// Settings returns what is set for the application, zero if it does not exist. Its Origins must not be changed.
+	Settings(app AppID) Settings
 }
 
 // Grant is what a credential allows: what Authorize found out, to be kept with a subscription so that it can be ended
@@ -70,6 +72,9 @@ func Authorize(keys Keys, cred Credential, action Action, target Pattern, now ti
 		if !keys.HasApp(app) {
 			return Grant{}, ErrUnknownApp
 		}
+		if keys.Settings(app).Suspended {
+			return Grant{}, ErrSuspended
+		}
 		return Grant{App: app, Scope: target.name, Sub: true}, nil
 	}
 	grant, err := Verify(keys, cred, app, now)
@@ -85,6 +90,17 @@ func Authorize(keys Keys, cred Credential, action Action, target Pattern, now ti
 // Verify checks a credential of app itself, whatever it is wanted for: the first half of Authorize, of which Grant.Allows
 // is the second. A request with many targets is verified once and asks for each whether it is allowed.
 func Verify(keys Keys, cred Credential, app AppID, now time.Time) (Grant, error) {
+	grant, err := verify(keys, cred, app, now)
+	switch {
+	case err != nil:
+		return Grant{}, err
+	case keys.Settings(app).Suspended:
+		return Grant{}, ErrSuspended
+	}
+	return grant, nil
+}
+
+func verify(keys Keys, cred Credential, app AppID, now time.Time) (Grant, error) {
 	find := func(id KeyID) (Key, error) {
 		key, ok := keys.Key(app, id)
 		if !ok {

@@ -23,6 +23,11 @@ func (r ring) Key(app pandapush.AppID, id pandapush.KeyID) (pandapush.Key, bool)
 	return key, ok
 }
 
+// Settings says that the application "suspended" is, and nothing else.
+func (ring) Settings(app pandapush.AppID) pandapush.Settings {
+	return pandapush.Settings{Suspended: app == "suspended"}
+}
+
 var keys = ring{
 	"app": {
 		"good":      {ID: "good", App: "app", Secret: "s3cret"},
@@ -32,7 +37,8 @@ var keys = ring{
 		"both":      {ID: "both", App: "app", Secret: "s3cret", ExpiresAt: now, RevokedAt: now},
 		"no-secret": {ID: "no-secret", App: "app"},
 	},
-	"other": {"theirs": {ID: "theirs", App: "other", Secret: "s3cret"}},
+	"other":     {"theirs": {ID: "theirs", App: "other", Secret: "s3cret"}},
+	"suspended": {"good": {ID: "good", App: "suspended", Secret: "s3cret"}},
 }
 
 // Who asks.
@@ -75,6 +81,16 @@ func decide(t *testing.T, rows []row) {
 			t.Errorf("row %d: %v, but the grant's scope is %q", i, err, grant.Scope)
 		}
 	}
+}
+
+func TestSuspended(t *testing.T) {
+	decide(t, []row{
+		deny(nobody, subscribe, "/suspended/public/x", pandapush.ErrSuspended),
+		deny(nobody, read, "/suspended/public/x", pandapush.ErrSuspended),
+		deny(key("good"), publish, "/suspended/public/x", pandapush.ErrSuspended),
+		deny(key("good"), subscribe, "/suspended/private/x", pandapush.ErrSuspended),
+		deny(key("unknown"), publish, "/suspended/public/x", pandapush.ErrUnknownKey), // strangers are told nothing
+	})
 }
 
 func TestReading(t *testing.T) {

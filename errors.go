@@ -24,6 +24,7 @@ const (
 	ErrInvalidToken     = Refusal("Invalid token provided")
 	ErrExpiredKey       = Refusal("Expired key")
 	ErrRevokedKey       = Refusal("Revoked key")
+	ErrSuspended        = Refusal("Application is suspended")
 	ErrTokenChannel     = Refusal("Token does not match channel")
 	ErrNoSubscribing    = Refusal("Token does not allow subscribing")
 	ErrNoPublishing     = Refusal("Token does not allow publishing")

@@ -30,6 +30,8 @@ var (
 
 // keyRing is a KeyRing of the keys above.
 type keyRing struct {
+	settings pandapush.Settings // of every application; set before the first request
+
 	mu   sync.Mutex
 	used []pandapush.KeyID
 }
@@ -44,6 +46,8 @@ func (*keyRing) Key(app pandapush.AppID, id pandapush.KeyID) (pandapush.Key, boo
 	}
 	return pandapush.Key{}, false
 }
+
+func (k *keyRing) Settings(pandapush.AppID) pandapush.Settings { return k.settings }
 
 func (k *keyRing) Used(_ pandapush.AppID, id pandapush.KeyID) {
 	k.mu.Lock()

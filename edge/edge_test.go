@@ -331,6 +331,67 @@ func TestRevokedKeyEndsItsSubscriptions(t *testing.T) {
 	}
 }
 
+func TestSuspendedApplicationsSubscriptionsEnd(t *testing.T) {
+	n := startNode(t, nil)
+	id := n.handshake(t)
+	n.subscribe(t, id, "/app/public/b") // needs no key
+	c := n.dial(t)
+	c.attach(id)
+	n.keys.set("app", pandapush.Settings{Suspended: true})
+	n.Revalidate()
+	if r := c.next(); len(r) != 1 || r[0].Channel != "/meta/unsubscribe" || r[0].Error != "Application is suspended" {
+		t.Errorf("%+v", r)
+	}
+	r := n.say(t, fmt.Sprintf(`{"channel":"/meta/subscribe","clientId":%q,"subscription":"/app/public/b"}`, id))[0]
+	if r.ok() || r.Error != "Application is suspended" {
+		t.Errorf("%+v", r)
+	}
+}
+
+// TestMessagesThatAreNotForAll: one that its publisher's own session is not to get, and one that is past its time, live
+// and from the past.
+func TestMessagesThatAreNotForAll(t *testing.T) {
+	now := newClock()
+	n := startNode(t, func(c *Config) { c.Now = now.get })
+	publisher, other := n.handshake(t), n.handshake(t)
+	channel, err := pandapush.ParseChannel("/app/public/a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(data string, change func(*pandapush.Message)) {
+		t.Helper()
+		m := pandapush.Message{Channel: channel, Data: []byte(data)}
+		change(&m)
+		if _, err := n.log.Append(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sockets := map[string]*wsClient{}
+	for _, id := range []string{publisher, other} {
+		n.subscribe(t, id, "/app/public/a")
+		sockets[id] = n.dial(t)
+		sockets[id].attach(id)
+	}
+	send("1", func(m *pandapush.Message) { m.Exclude = publisher })
+	send("2", func(m *pandapush.Message) { m.Expires = now.get().Add(time.Minute) })
+	send("3", func(*pandapush.Message) {})
+	if got := texts(sockets[publisher].deliveries(2)); got != "2 3" {
+		t.Errorf("the publisher got %s", got)
+	}
+	if got := texts(sockets[other].deliveries(3)); got != "1 2 3" {
+		t.Errorf("the other got %s", got)
+	}
+
+	now.add(time.Minute)
+	late := n.handshake(t)
+	c := n.dial(t)
+	c.attach(late)
+	c.send(fmt.Sprintf(`{"channel":"/meta/subscribe","clientId":%q,"subscription":"/app/public/a","ext":{"since":"10"}}`, late))
+	if got := texts(c.deliveries(2)); got != "1 3" {
+		t.Errorf("who came late got %s", got)
+	}
+}
+
 func TestDrainAnswersBeforeItCloses(t *testing.T) {
 	n := startNode(t, nil)
 	id := n.handshake(t)

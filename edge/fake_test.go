@@ -421,11 +421,13 @@ type memoryKeys struct {
 	mu   sync.Mutex
 	keys map[pandapush.AppID]map[pandapush.KeyID]pandapush.Key
 	used map[pandapush.KeyID]int
+
+	settings map[pandapush.AppID]pandapush.Settings
 }
 
 func newMemoryKeys(tb testing.TB, keys ...pandapush.Key) *memoryKeys {
 	tb.Helper()
-	k := &memoryKeys{keys: map[pandapush.AppID]map[pandapush.KeyID]pandapush.Key{}, used: map[pandapush.KeyID]int{}}
+	k := &memoryKeys{keys: map[pandapush.AppID]map[pandapush.KeyID]pandapush.Key{}, used: map[pandapush.KeyID]int{}, settings: map[pandapush.AppID]pandapush.Settings{}}
 	for _, key := range keys {
 		k.put(key)
 	}
@@ -452,6 +454,18 @@ func (k *memoryKeys) Key(app pandapush.AppID, id pandapush.KeyID) (pandapush.Key
 	defer k.mu.Unlock()
 	key, ok := k.keys[app][id]
 	return key, ok
+}
+
+func (k *memoryKeys) Settings(app pandapush.AppID) pandapush.Settings {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.settings[app]
+}
+
+func (k *memoryKeys) set(app pandapush.AppID, s pandapush.Settings) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.settings[app] = s
 }
 
 func (k *memoryKeys) Used(_ pandapush.AppID, id pandapush.KeyID) {

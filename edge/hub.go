@@ -97,10 +97,14 @@ func (h *hub) Deliver(app pandapush.AppID, entries []pandapush.Message) {
 // encode makes the form of a message that all sessions share.
 func encode(m *pandapush.Message) *delivery {
 	channel := m.Channel.String()
-	return &delivery{
-		app: m.Channel.App(), channel: channel, position: m.Cursor.Position,
+	d := &delivery{
+		app: m.Channel.App(), channel: channel, position: m.Cursor.Position, exclude: m.Exclude,
 		wire: bayeux.AppendDelivery(make([]byte, 0, len(m.Data)+len(channel)+96), channel, m.Data, m.Cursor),
 	}
+	if !m.Expires.IsZero() {
+		d.expires = m.Expires.UnixMilli()
+	}
+	return d
 }
 
 // visitLocked queues the current message for sessions.

@@ -18,8 +18,8 @@ type revocation struct {
 	why     error
 }
 
-// Revalidate ends the subscriptions that are no longer allowed: their application is gone, or the key that they were made
-// with is revoked or gone. It is to be called when keys have changed, and returns at once.
+// Revalidate ends the subscriptions that are no longer allowed: their application is gone or suspended, or the key that
+// they were made with is revoked or gone. It is to be called when keys have changed, and returns at once.
 func (e *Server) Revalidate() {
 	var list []revocation
 	for _, s := range e.sessions.list() {
@@ -38,6 +38,9 @@ func (e *Server) Revalidate() {
 func (e *Server) refused(grant pandapush.Grant) error {
 	if !e.cfg.Keys.HasApp(grant.App) {
 		return pandapush.ErrUnknownApp
+	}
+	if e.cfg.Keys.Settings(grant.App).Suspended {
+		return pandapush.ErrSuspended
 	}
 	if grant.Key == "" {
 		return nil

@@ -91,7 +91,7 @@ func (s *session) push(d *delivery) (queued, schedule bool) {
 	if s.ended || f == nil || !f.level || d.position.Compare(f.position) <= 0 {
 		return false, false
 	}
-	if d.position.Compare(f.start) <= 0 && !s.wantsLocked(f, d) {
+	if d.position.Compare(f.start) <= 0 && !s.wantsLocked(f, d) || d.keptFrom(s.id, s.server.cfg.Now) {
 		return false, false
 	}
 	if len(s.queue) >= s.server.cfg.Limits.QueueMessages || s.queued+len(d.wire) > s.server.cfg.Limits.QueueBytes && len(s.queue) > 0 {
@@ -262,8 +262,11 @@ func (s *session) drained(out outlet) {
 }
 
 // wantsLocked reports whether the session is to get d and does not have it yet: one of its patterns matches, and none
-// through which it has been served already.
+// through which it has been served already; and it is not kept from it.
 func (s *session) wantsLocked(f *feed, d *delivery) bool {
+	if d.keptFrom(s.id, s.server.cfg.Now) {
+		return false
+	}
 	wanted := false
 	for pattern := range candidates(d.channel) {
 		sub := s.subs[pattern]

@@ -14,6 +14,13 @@ type delivery struct {
 	channel  string
 	position pandapush.Position
 	wire     []byte // the Bayeux message, a JSON object
+	exclude  string // client id of a session that does not get it; empty: none
+	expires  int64  // Unix time in milliseconds from which on nobody gets it any more; 0: never
+}
+
+// keptFrom reports whether the session with that id is not to get d, although it subscribes to its channel.
+func (d *delivery) keptFrom(id string, now func() time.Time) bool {
+	return d.exclude != "" && d.exclude == id || d.expires != 0 && now().UnixMilli() >= d.expires
 }
 
 // perEntry is about what an entry of a window takes besides its wire form, in bytes.

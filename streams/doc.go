@@ -8,10 +8,10 @@
 // decides the server, or the Cluster's slot. So does a session, by its id. The prefix pp is a setting.
 //
 //	key                      type    written by                                     ends
-//	pp:{b}:<app>:log         stream  Append, AppendOnce, presence*.lua: c channel,  trimmed by count and age
-//	                                 d data, n "1" for a notice
-//	pp:{b}:<app>:epoch       string  activate.lua, create.lua, once.lua             with the application
-//	pp:{b}:<app>:idem:<key>  string  AppendOnce: the cursor of the key's message    after the caller's window
+//	pp:{b}:<app>:log         stream  Append, AppendAll, AppendIf, presence*.lua;    trimmed by count and age
+//	                                 fields: see entry.go
+//	pp:{b}:<app>:epoch       string  activate.lua, append.lua, presence*.lua        with the application
+//	pp:{b}:<app>:idem:<key>  string  AppendIf: fingerprint and cursors of messages  after the caller's window
 //	pp:{b}:apps              set     as the epochs: applications with a log         -
 //	pp:{b}:session-<id>      hash    session-*.lua; fields: see record.go           after the caller's time to live
 //	pp:{b}:<app>:room:<ch>   hash    presence*.lua: user to number of seats and data  with the last user
@@ -34,12 +34,13 @@
 //	keys.go       the names above
 //	append.go     Append: concurrent appends share pipelines
 //	entry.go      an entry of a stream and the message that it is
-//	once.go       AppendOnce: a message that may come again is stored once
-//	scripts.go    the Lua scripts; with activate.lua and create.lua a stream and its epoch come to be together
+//	batch.go      AppendAll: many messages in one pipeline
+//	once.go       AppendIf, AppendOnce: messages that are stored once, or only if nothing is newer on their channel
+//	scripts.go    the Lua scripts; with activate.lua and append.lua a stream and its epoch come to be together
 //	reader.go     one loop per shard, what one XREAD can span: a Redis, or a bucket of a Cluster
 //	resume.go     where a stream is read from, after a join and after an outage; handing on
 //	feed.go       Join, Leave; what becomes of the entries of a stream
-//	history.go    Tail, Range, Rewind, Span: streams asked directly, not by a reader
+//	history.go    Tail, Range, RangeBack, Rewind, Span: streams asked directly, not by a reader
 //	sessions.go   the records of sessions: create, claim, save, change, end, touch; sessions_list.go lists them
 //	record.go     a record and the pandapush.Session that it is
 //	positions.go  SavePositions, Position: how far a node got that may die
@@ -69,7 +70,7 @@
 //   - What a room's hash says and the notices in the stream are changed by one script, so they have one order (P7), and
 //     leases run by Redis' clock alone. Joining, leaving, touching and giving up a seat cost the same in a room of any size;
 //     a list costs what it lists.
-//   - AppendOnce stores a message once for each key, however many nodes are asked at the same time.
+//   - AppendIf stores messages once for each key, however many nodes are asked at the same time, and all of them or none.
 //
 // # What is not
 //

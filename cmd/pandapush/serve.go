@@ -121,7 +121,7 @@ func (s *server) buildStores(env *environment, metrics prometheus.Registerer) er
 	}
 	s.streams, err = streams.Open(env.ctx, streams.Config{
 		Redis: topology, Prefix: string(s.cfg.RedisPrefix), Node: s.node,
-		MaxLen: int64(s.cfg.HistoryLength), MaxAge: time.Duration(s.cfg.HistoryAge),
+		MaxLen: int64(s.cfg.HistoryLength), MaxAge: time.Duration(s.cfg.HistoryAge), Retention: s.retention,
 		Log: s.log, Metrics: metrics,
 	})
 	if err != nil {
@@ -148,6 +148,13 @@ func (s *server) buildStores(env *environment, metrics prometheus.Registerer) er
 		Log: s.log, Metrics: metrics, Changed: s.keysChanged,
 	})
 	return s.keys.Load(env.ctx)
+}
+
+// retention returns how much of an application's stream is kept, if that is set for it. The streams ask only once they
+// run, and then there is a key ring.
+func (s *server) retention(app pandapush.AppID) (length int64, age time.Duration) {
+	settings := s.keys.Settings(app)
+	return settings.HistoryLength, settings.HistoryAge
 }
 
 // prepareSchema brings SQLite's schema up to date, and Postgres' if that is asked for. Otherwise Postgres must be so.

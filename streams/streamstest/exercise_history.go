@@ -234,7 +234,7 @@ func once(t *testing.T, a, b *Node) {
 
 func rangesBack(t *testing.T, a, b *Node) {
 	t.Helper()
-	sent := fill(a, 20)
+	sent := fill(a, 25)
 	backwards := slices.Clone(sent)
 	slices.Reverse(backwards)
 	zero := pandapush.Position{}
@@ -246,10 +246,10 @@ func rangesBack(t *testing.T, a, b *Node) {
 	}{
 		"all":            {zero, zero, 100, backwards},
 		"the last":       {zero, zero, 3, backwards[:3]},
-		"after one":      {at(4), zero, 100, backwards[:15]},
-		"up to one":      {zero, at(4), 2, backwards[15:17]},
-		"between two":    {at(4), at(9), 100, backwards[10:15]},
-		"after the last": {at(19), zero, 100, nil},
+		"after one":      {at(4), zero, 100, backwards[:20]},
+		"up to one":      {zero, at(4), 2, backwards[20:22]},
+		"between two":    {at(4), at(9), 100, backwards[15:20]},
+		"after the last": {at(24), zero, 100, nil},
 		"none":           {zero, zero, 0, nil},
 	} {
 		got, err := b.RangeBack(t.Context(), "shop", c.after, c.upTo, c.count)
