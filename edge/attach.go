@@ -152,7 +152,7 @@ func (e *Server) revive(id string, record pandapush.Session) *session {
 // newFeed returns a feed that begins at cursor, behind.
 func newFeed(t *tenant, cursor pandapush.Cursor) *feed {
 	at := cursor.Position
-	return &feed{app: t.app, tenant: t, epoch: cursor.Epoch, position: at, low: at, taken: at, safe: at, clean: true}
+	return &feed{app: t.app, tenant: t, epoch: cursor.Epoch, step: catchUpMessages, position: at, low: at, taken: at, safe: at, clean: true}
 }
 
 // includeLocked adds a subscription to the session, which has a feed of its application. One that begins before the feed
@@ -330,6 +330,8 @@ const (
 	mailTaken   = "taken"   // the session is the sender's now: give it up, and hand over
 	mailHandoff = "handoff" // the answer: the session as it was; empty if it was not there
 	mailChanged = "changed" // its subscriptions have changed
+
+	mailConnected = "connected" // the client of an event stream has connected elsewhere
 )
 
 // handoffPatience is how long a former owner is waited for; one that does not answer is not waited for again for
@@ -377,6 +379,10 @@ func (e *Server) Mail(m pandapush.Mail) {
 		e.background(func() { e.handOver(m) })
 	case mailHandoff:
 		e.handoffs.deliver(m.Session, m.Body)
+	case mailConnected:
+		if s, ok := e.sessions.get(m.Session); ok {
+			s.connected(e.cfg.Now(), nil, true)
+		}
 	case mailChanged:
 		e.background(func() { e.applyChange(m) })
 	case pandapush.MailEnded:

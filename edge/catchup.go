@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/pandapush/pandapush"
-	"github.com/pandapush/pandapush/edge/bayeux"
 )
 
 const (
@@ -82,7 +81,7 @@ func (e *Server) advance(ctx context.Context, s *session, f *feed) error {
 		return err
 	}
 	s.mu.Lock()
-	low, position := f.low, f.position
+	low, position, step := f.low, f.position, f.step
 	s.mu.Unlock()
 	if low.Compare(position) < 0 { // what others of its subscriptions have had is not news to it, once it is here
 		e.hub.reach(ctx, t.app, position)
@@ -98,11 +97,11 @@ func (e *Server) advance(ctx context.Context, s *session, f *feed) error {
 	floor := t.window.floor
 	t.mu.Unlock()
 
-	entries, err := e.readOlder(ctx, t.app, low, floor)
+	entries, err := e.readOlder(ctx, t.app, low, floor, step)
 	if err != nil {
 		return err
 	}
-	e.schedule(s, s.takeOlder(f, low, floor, entries))
+	e.schedule(s, s.takeOlder(f, low, floor, entries, step))
 	return nil
 }
 
@@ -112,8 +111,8 @@ func (e *Server) schedule(s *session, schedule bool) {
 	}
 }
 
-// readOlder reads entries that are older than the window. Few do so at a time: it is a read from Redis for one session.
-func (e *Server) readOlder(ctx context.Context, app pandapush.AppID, after, floor pandapush.Position) ([]pandapush.Message, error) {
+// readOlder reads up to count entries that are older than the window. Few do so at a time: it is a read from Redis for one session.
+func (e *Server) readOlder(ctx context.Context, app pandapush.AppID, after, floor pandapush.Position, count int) ([]pandapush.Message, error) {
 	select {
 	case e.readers <- struct{}{}:
 		defer func() { <-e.readers }()
@@ -121,7 +120,7 @@ func (e *Server) readOlder(ctx context.Context, app pandapush.AppID, after, floo
 		return nil, context.Cause(ctx)
 	}
 	e.stats.resumes.WithLabelValues("redis").Inc()
-	return e.cfg.Stream.Range(ctx, app, after, floor, catchUpMessages)
+	return e.cfg.Stream.Range(ctx, app, after, floor, count)
 }
 
 // takeWindow queues what the window has after low. At its end the session is level. The tenant's lock is held.
@@ -140,22 +139,30 @@ func (s *session) takeWindow(t *tenant, f *feed, low pandapush.Position) (schedu
 	return s.scheduleLocked()
 }
 
-// takeOlder queues what was read from Redis: the entries after low, up to floor unless there were too many.
-func (s *session) takeOlder(f *feed, low, floor pandapush.Position, entries []pandapush.Message) (schedule bool) {
+// takeOlder queues what was read from Redis, the entries after low: all up to floor if they are fewer than were asked for, and
+// else no more of them than are to be taken together.
+func (s *session) takeOlder(f *feed, low, floor pandapush.Position, entries []pandapush.Message, asked int) (schedule bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended || f.low != low || f.level {
 		return false
 	}
-	reached := floor
 	var batch []*delivery
-	for i := range entries {
-		if d := encode(&entries[i]); s.wantsLocked(f, d) {
+	taken, room := 0, catchUpBytes
+	for ; taken < len(entries) && room > 0; taken++ {
+		if d := encode(&entries[taken]); s.wantsLocked(f, d) {
 			batch = append(batch, d)
+			room -= len(d.wire)
 		}
 	}
-	if len(entries) == catchUpMessages {
-		reached = entries[len(entries)-1].Cursor.Position
+	reached := floor
+	switch {
+	case taken < len(entries): // read no more in vain the next time
+		f.step = taken
+		reached = entries[taken-1].Cursor.Position
+	case taken == asked:
+		f.step = min(2*asked, catchUpMessages)
+		reached = entries[taken-1].Cursor.Position
 	}
 	s.reachedLocked(f, batch, reached)
 	return s.scheduleLocked()
@@ -205,7 +212,7 @@ func (e *Server) checkReach(ctx context.Context, s *session, f *feed) error {
 		f.taken, f.safe = f.low, f.low
 	}
 	s.mu.Unlock()
-	s.tell(bayeux.AppendGap(nil, s.id, f.app, cursor, to, gap))
+	s.tellGap(f.app, cursor, to, gap)
 	return nil
 }
 

@@ -55,7 +55,7 @@ func (t *tenant) mayDeepen(cursor pandapush.Cursor) (floor pandapush.Position, o
 // readBetween reads what a stream has between two positions. whole is false if that is more than a window holds.
 func (e *Server) readBetween(ctx context.Context, t *tenant, after, upTo pandapush.Position) (list []*delivery, whole bool, err error) {
 	for size := 0; len(list) <= e.cfg.Limits.WindowEntries && size <= e.cfg.Limits.WindowBytes; {
-		entries, err := e.readOlder(ctx, t.app, after, upTo)
+		entries, err := e.readOlder(ctx, t.app, after, upTo, catchUpMessages)
 		if err != nil {
 			return nil, false, err
 		}

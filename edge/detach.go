@@ -88,17 +88,23 @@ func (e *Server) unhook(s *session, why reason) {
 }
 
 // detach puts a session that has lost its path back into its record, where any node finds it.
-func (e *Server) detach(s *session, why reason) {
+//
+// What the path still owes is answered after that, since its client may come back anywhere as soon as it has the answer.
+// keep, if it was the path, is not closed. A follower has no record, and is just gone.
+func (e *Server) detach(s *session, keep outlet, why reason) {
 	s.saving.Lock()
-	defer s.saving.Unlock()
 	old, final, ok := s.end()
-	if !ok {
-		return
+	if ok {
+		e.unhook(s, why)
+		if !s.follower {
+			e.save(s.id, final)
+			e.sessions.remove(s)
+		}
 	}
-	e.unhook(s, why)
-	old.release(nil)
-	e.save(s.id, final)
-	e.sessions.remove(s)
+	s.saving.Unlock()
+	if ok {
+		old.release(keep)
+	}
 }
 
 // save writes a session's record, and reports whether it surely did. That another node has claimed it meanwhile is no

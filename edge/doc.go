@@ -1,15 +1,18 @@
 // Package edge takes browsers' connections: from a socket to a session and back. It speaks Bayeux over WebSocket, HTTP
-// long-polling and callback-polling at one mount point, and hands out what the streams bring.
+// long-polling, callback-polling and EventSource at one mount point, serves the event streams of the HTTP API, and hands out
+// what the streams bring.
 //
 // It keeps nothing that can't be lost with the process, and knows neither Redis nor SQL: what it needs of them are the
 // interfaces Stream, Records and Keys. A session is a record that any node can claim; only those that are attached, by a
-// socket or a held poll, are in memory.
+// socket, an event stream or a held poll, are in memory.
 //
 // # The way of a message
 //
 //	websocket.go   a frame arrives: gws' callbacks, on the socket's read loop
 //	http.go        or a request does: a body, or for callback-polling (jsonp.go) a query; cors.go lets pages read the answer
 //	longpoll.go    with a connect that is maybe held
+//	eventsource.go or a GET whose answer goes on: Faye's EventSource, whose connects are posted meanwhile
+//	follow.go      or one of the HTTP API: a follower, a session without a record
 //	exchange.go    its messages, one after the other, each with its reply
 //	attach.go      a connect claims its session and becomes its path
 //	subscribe.go   credential → grant → record → reply; and publish: credential → stream → reply
@@ -19,7 +22,7 @@
 //	session.go     what a client wants, how far it has got, and what waits for it
 //	catchup.go     a session that is behind reads for itself
 //	flusher.go     workers that write to the outlets that have something pending
-//	outlet.go      what a session's messages leave by: websocket.go's sockets
+//	outlet.go      what a session's messages leave by: websocket.go's sockets, stream.go's event streams
 //	netconn.go     a write that never blocks
 //	detach.go      a session that loses its path goes back into its record
 //
@@ -29,9 +32,10 @@
 //
 // # Goroutines
 //
-// A socket has one, its read loop, which handles a frame to the end before it reads the next. A held poll has that of its
-// HTTP request. A socket that does not take what is written to it gets one more until it does. Writing to all others is the
-// flusher's, which has as many as there are cores. Run waits for all of them.
+// A socket has one, its read loop, which handles a frame to the end before it reads the next. An event stream has one that
+// waits for its end. A held poll has that of its HTTP request. A connection that does not take what is written to it gets
+// one more until it does. Writing to all others is the flusher's, which has as many as there are cores. Run waits for all
+// of them.
 //
 // # Locks
 //

@@ -36,20 +36,10 @@ func (e *Server) Drain(ctx context.Context, window time.Duration) {
 	e.outlets.awaitNone(ctx)
 }
 
-// sendAway puts the session of an outlet back into its record, answers what it holds and closes it, in this order: the
-// client may come back anywhere as soon as it has the answer.
+// sendAway detaches the session of an outlet, and only then closes that.
 func (e *Server) sendAway(out outlet) {
 	if sess := out.attached(); sess != nil && sess.pathIs(out) {
-		sess.saving.Lock()
-		old, final, ok := sess.end()
-		if ok {
-			e.unhook(sess, endDrain)
-			e.save(sess.id, final)
-			e.sessions.remove(sess)
-		}
-		sess.saving.Unlock()
-		old.outlet = nil // closed below, for another reason
-		old.release(out)
+		e.detach(sess, out, endDrain)
 	}
 	out.close(endDrain)
 }

@@ -27,6 +27,8 @@ func (e *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		preflight(w, r)
 	case r.Method == http.MethodPost:
 		e.servePost(w, r)
+	case wantsEvents(r):
+		e.serveEventSource(w, r)
 	case r.Method == http.MethodGet:
 		e.serveCallback(w, r)
 	default:

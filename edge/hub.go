@@ -97,9 +97,14 @@ func (h *hub) Deliver(app pandapush.AppID, entries []pandapush.Message) {
 // encode makes the form of a message that all sessions share.
 func encode(m *pandapush.Message) *delivery {
 	channel := m.Channel.String()
+	event := appendEventHead(make([]byte, 0, len(m.Data)+len(channel)+160), "", m.Cursor)
+	from := len(event)
+	event = bayeux.AppendDelivery(event, channel, oneLine(m.Data), m.Cursor)
+	to := len(event)
+	event = append(event, eventTail...)
 	d := &delivery{
 		app: m.Channel.App(), channel: channel, position: m.Cursor.Position, exclude: m.Exclude,
-		wire: bayeux.AppendDelivery(make([]byte, 0, len(m.Data)+len(channel)+96), channel, m.Data, m.Cursor),
+		wire: event[from:to:to], event: event,
 	}
 	if !m.Expires.IsZero() {
 		d.expires = m.Expires.UnixMilli()

@@ -43,6 +43,9 @@ func (p *poll) release() { p.end.Do(func() { close(p.over) }) }
 // alone, and answers it. Messages that wait are part of the answer.
 func (x *exchange) hold(alone bool) {
 	e, c := x.server, x.connect
+	if x.leaveToStream(&c.message) {
+		return
+	}
 	p := newPoll()
 	s, err := e.attach(x.ctx, &c.message, path{poll: p})
 	if err != nil {
@@ -57,7 +60,7 @@ func (x *exchange) hold(alone bool) {
 	}
 	e.stats.polls.Dec()
 	if err != nil { // the client has gone
-		e.detach(s, endClosed)
+		e.detach(s, nil, endClosed)
 		return
 	}
 	batch, number, record, ok := s.endPoll(p, c.message.ID)

@@ -7,21 +7,24 @@ type reason string
 
 // Why sessions and sockets end.
 const (
-	endDisconnect reason = "disconnect" // the client said so
-	endExpired    reason = "expired"    // the client stopped connecting
-	endSlow       reason = "slow"       // the client does not read what it is sent
-	endDead       reason = "dead"       // no answer to pings
-	endSuperseded reason = "superseded" // the client connected elsewhere
-	endClosed     reason = "closed"     // the client closed the socket, or the network did
-	endProtocol   reason = "protocol"   // the client broke the WebSocket protocol
-	endDrain      reason = "drain"      // this node is going down
-	endAnswered   reason = "answered"   // a poll was answered; the next one attaches again
+	endDisconnect  reason = "disconnect"  // the client said so
+	endExpired     reason = "expired"     // the client stopped connecting
+	endSlow        reason = "slow"        // the client does not read what it is sent
+	endDead        reason = "dead"        // no answer to pings
+	endSuperseded  reason = "superseded"  // the client connected elsewhere
+	endClosed      reason = "closed"      // the client closed the socket, or the network did
+	endProtocol    reason = "protocol"    // the client broke the WebSocket protocol
+	endDrain       reason = "drain"       // this node is going down
+	endAnswered    reason = "answered"    // a poll was answered; the next one attaches again
+	endUnavailable reason = "unavailable" // Redis is away, and the client is to come back
+	endRefused     reason = "refused"     // what it was let in with has expired or been revoked
 )
 
 // metrics are the series of this package.
 type metrics struct {
 	sessions      prometheus.Gauge
 	sockets       prometheus.Gauge
+	streams       prometheus.Gauge
 	polls         prometheus.Gauge
 	subscriptions prometheus.Gauge
 	messages      *prometheus.CounterVec // by verb and result
@@ -33,6 +36,7 @@ type metrics struct {
 	slow          prometheus.Counter
 	repeated      prometheus.Counter
 	closed        *prometheus.CounterVec // sockets, by reason
+	streamsClosed *prometheus.CounterVec // event streams, by reason
 	revoked       prometheus.Counter
 }
 
@@ -44,8 +48,9 @@ func newMetrics(r prometheus.Registerer, apps func() int) *metrics {
 		return prometheus.CounterOpts{Namespace: "pandapush", Subsystem: "edge", Name: name, Help: help}
 	}
 	m := &metrics{
-		sessions:      gauge("sessions", "Bayeux sessions on this node."),
+		sessions:      gauge("sessions", "Sessions on this node: Bayeux clients and followers."),
 		sockets:       gauge("sockets", "Open WebSockets."),
+		streams:       gauge("streams", "Open event streams."),
 		polls:         gauge("polls", "Long polls being held."),
 		subscriptions: gauge("subscriptions", "Subscriptions on this node."),
 		messages:      prometheus.NewCounterVec(counter("messages_total", "Bayeux messages received, by verb and result."), []string{"verb", "result"}),
@@ -57,10 +62,11 @@ func newMetrics(r prometheus.Registerer, apps func() int) *metrics {
 		slow:          prometheus.NewCounter(counter("slow_total", "Times that a session's queue was full, so that it had to read the stream itself.")),
 		repeated:      prometheus.NewCounter(counter("repeated_publishes_total", "Publishes that were sent again and not stored again.")),
 		closed:        prometheus.NewCounterVec(counter("sockets_closed_total", "WebSockets closed, by reason."), []string{"reason"}),
+		streamsClosed: prometheus.NewCounterVec(counter("streams_closed_total", "Event streams closed, by reason."), []string{"reason"}),
 		revoked:       prometheus.NewCounter(counter("subscriptions_revoked_total", "Subscriptions ended because their key or application is gone.")),
 	}
 	if r != nil {
-		r.MustRegister(m.sessions, m.sockets, m.polls, m.subscriptions, m.messages, m.deliveries, m.frames, m.detached, m.resumes, m.takeovers, m.slow, m.repeated, m.closed, m.revoked,
+		r.MustRegister(m.sessions, m.sockets, m.streams, m.polls, m.subscriptions, m.messages, m.deliveries, m.frames, m.detached, m.resumes, m.takeovers, m.slow, m.repeated, m.closed, m.streamsClosed, m.revoked,
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 				Namespace: "pandapush", Subsystem: "edge", Name: "applications", Help: "Applications that somebody on this node subscribes to.",
 			}, func() float64 { return float64(apps()) }))

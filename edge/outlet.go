@@ -69,6 +69,17 @@ func (r *outlets) list() []outlet {
 	return list
 }
 
+// followers returns the sessions that are in no registry.
+func (r *outlets) followers() []*session {
+	var list []*session
+	for _, o := range r.list() {
+		if s := o.attached(); s != nil && s.follower {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
 // awaitNone waits until no outlet is open, or ctx ends.
 func (r *outlets) awaitNone(ctx context.Context) {
 	none := make(chan struct{})

@@ -22,7 +22,7 @@ type revocation struct {
 // they were made with is revoked or gone. It is to be called when keys have changed, and returns at once.
 func (e *Server) Revalidate() {
 	var list []revocation
-	for _, s := range e.sessions.list() {
+	for _, s := range e.all() {
 		for _, sub := range s.subscriptions() {
 			if why := e.refused(sub.grant); why != nil {
 				list = append(list, revocation{s, sub.pattern, sub.grant, why})
@@ -138,6 +138,10 @@ func (e *Server) revokeAll(list []revocation) {
 // client that subscribes again at once is to find the record as it stays.
 func (e *Server) revoke(ctx context.Context, r revocation) {
 	s, pattern := r.session, r.pattern
+	if s.follower { // it ends with the first of its subscriptions
+		e.dismiss(s, r.why)
+		return
+	}
 	if s.renewed(pattern, r.grant) {
 		return
 	}
@@ -146,7 +150,7 @@ func (e *Server) revoke(ctx context.Context, r revocation) {
 	if _, _, err := e.cfg.Records.ChangeSubscriptions(ctx, s.id, nil, []string{pattern.String()}, e.cfg.Limits.Subscriptions); err != nil {
 		e.cfg.Log.Debug("revoked subscription not removed from its record", "err", err) // it is refused when it is read again
 	}
-	s.tell(bayeux.AppendRevocation(nil, s.id, pattern.String(), r.why, s.revocationAdvice(r.why)))
+	s.tell(&delivery{wire: bayeux.AppendRevocation(nil, s.id, pattern.String(), r.why, s.revocationAdvice(r.why))})
 }
 
 // renewed reports whether a session's subscription has another grant by now.

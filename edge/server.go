@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pandapush/pandapush"
-	"github.com/pandapush/pandapush/edge/bayeux"
 )
 
 // Stream is the applications' streams, as the edge needs them. All methods are safe for concurrent use. Errors wrap
@@ -209,7 +208,7 @@ func (e *Server) Gap(app pandapush.AppID, from, to pandapush.Cursor) {
 	}
 	for _, s := range e.hub.Gap(app, to) {
 		e.stats.resumes.WithLabelValues("gap").Inc()
-		s.tell(bayeux.AppendGap(nil, s.id, app, from, to, reason))
+		s.tellGap(app, from, to, reason)
 	}
 }
 
@@ -237,7 +236,7 @@ func (e *Server) Run(ctx context.Context) error {
 	}
 	e.outlets.open.Wait()
 	for _, s := range e.sessions.list() {
-		e.detach(s, endDrain)
+		e.detach(s, nil, endDrain)
 	}
 	e.cancel()
 	e.tasks.Wait()

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pandapush/pandapush"
+	"github.com/pandapush/pandapush/edge/bayeux"
 )
 
 // session is one Bayeux client that is attached to this node: it has a path, which is a socket, an event stream, or a poll
@@ -19,8 +20,9 @@ import (
 // served by the same few lines.
 type session struct {
 	// Set before the session is registered, then never changed.
-	id     string
-	server *Server
+	id       string
+	server   *Server
+	follower bool // it has no record: its cursor is with its client, and it ends with its event stream
 
 	saving sync.Mutex // held from making a record to having written it, so that an older one never comes later; before mu
 
@@ -65,6 +67,7 @@ type feed struct {
 	tenant  *tenant
 	epoch   pandapush.Epoch
 	checked bool // the stream has been seen to reach back to low
+	step    int  // how many entries to read from Redis at a time: as many as its messages are small enough for
 
 	level    bool               // messages are pushed; else they are read from low on
 	start    pandapush.Position // the latest of the subscriptions' starts
@@ -207,7 +210,8 @@ const (
 	maxProofs = 16
 )
 
-// proof is a ping under way: when its pong comes, what was written before it has arrived.
+// proof is a ping under way: when its pong comes, what was written before it has arrived. On an event stream, which has no
+// pings, it is a connect: when the next one comes.
 type proof struct {
 	number  byte
 	written []pandapush.Position // for each of the session's feeds
@@ -220,13 +224,18 @@ func (s *session) proveLocked() []byte {
 		return nil
 	}
 	s.proofSent = now
+	s.markLocked()
+	return []byte{proofPing, s.proofCount}
+}
+
+// markLocked begins a proof of what has been written so far.
+func (s *session) markLocked() {
 	s.proofCount++
 	p := proof{s.proofCount, make([]pandapush.Position, len(s.feeds))}
 	for i, f := range s.feeds {
 		p.written[i] = f.taken
 	}
 	s.proofs = append(s.proofs, p)
-	return []byte{proofPing, p.number}
 }
 
 // proven notes the pong of a proof. It comes by the socket that the ping went by, or counts for nothing.
@@ -234,9 +243,13 @@ func (s *session) proven(out outlet, number byte) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.IndexFunc(s.proofs, func(p proof) bool { return p.number == number })
-	if s.outlet != out || i < 0 {
-		return
+	if s.outlet == out && i >= 0 {
+		s.provenLocked(i)
 	}
+}
+
+// provenLocked notes that what was written before proof i has arrived.
+func (s *session) provenLocked(i int) {
 	written := s.proofs[i].written
 	s.proofs = slices.Delete(s.proofs, 0, i+1)
 	for k, at := range written {
@@ -349,14 +362,25 @@ func (s *session) reposition(t *tenant, to pandapush.Cursor) bool {
 	return true
 }
 
+// tellGap queues the news that messages of an application may be missing between two cursors.
+func (s *session) tellGap(app pandapush.AppID, from, to pandapush.Cursor, reason string) {
+	if s.follower {
+		event := appendEventHead(nil, "gap", to)
+		event = bayeux.AppendGapDetail(event, app, from, to, reason)
+		s.tell(&delivery{event: append(event, eventTail...)})
+		return
+	}
+	s.tell(&delivery{wire: bayeux.AppendGap(nil, s.id, app, from, to, reason)})
+}
+
 // tell queues a message of the server's own, which has no place in a stream.
-func (s *session) tell(wire []byte) {
+func (s *session) tell(d *delivery) {
 	s.mu.Lock()
 	if s.ended {
 		s.mu.Unlock()
 		return
 	}
-	s.queueLocked(&delivery{wire: wire})
+	s.queueLocked(d)
 	schedule := s.scheduleLocked()
 	s.mu.Unlock()
 	if schedule {
@@ -365,10 +389,11 @@ func (s *session) tell(wire []byte) {
 }
 
 // expired reports whether the client of an outlet has not connected for longer than ttl and has no connect held.
+// A follower never connects.
 func (s *session) expired(now time.Time, ttl time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.poll == nil && s.held == nil && now.Sub(s.seen) >= ttl
+	return !s.follower && s.poll == nil && s.held == nil && now.Sub(s.seen) >= ttl
 }
 
 // recordLocked returns the session as it is to be stored: its cursors are what the client has got for sure.

@@ -71,6 +71,9 @@ func (r *sessions) len() int {
 	return len(r.all)
 }
 
+// all returns all sessions: those that are registered, and the followers.
+func (e *Server) all() []*session { return append(e.sessions.list(), e.outlets.followers()...) }
+
 // ttl is how long a record lives after the last sign of its client.
 func (e *Server) ttl() time.Duration { return 2 * e.cfg.Timeout }
 
@@ -97,7 +100,7 @@ func (e *Server) sweep(ctx context.Context, interval time.Duration) error {
 func (e *Server) sweepOnce(ctx context.Context) {
 	now := e.cfg.Now()
 	var lapsed []revocation
-	for _, s := range e.sessions.list() {
+	for _, s := range e.all() {
 		lapsed = s.appendLapsed(lapsed, now)
 		if s.expired(now, e.ttl()) {
 			if err := e.endRecord(ctx, s.id, endExpired); err != nil {

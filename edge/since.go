@@ -32,23 +32,23 @@ func (x *exchange) starts(m *bayeux.Message, patterns []pandapush.Pattern) ([]ba
 		if since == "" {
 			continue
 		}
-		if err := x.server.rewind(x.ctx, &starts[i], since); err != nil {
+		if err := x.server.rewind(x.ctx, &starts[i], since, pattern.MatchesName); err != nil {
 			return nil, err
 		}
 	}
 	return starts, nil
 }
 
-// rewind moves the start of a subscription to the past: to after a cursor, to so many messages ago ("10"), or to so long
-// ago ("2m"). Gap is set if the stream does not reach back to the cursor; the subscription then begins with what is there.
+// rewind moves the start of a subscription to the past: to after a cursor, to so many messages ago ("10") of those whose
+// channel matches, or to so long ago ("2m"). Gap is set if the stream does not reach back to the cursor; the subscription then begins with what is there.
 // The error is pandapush.ErrInvalidCursor or wraps pandapush.ErrUnavailable.
-func (e *Server) rewind(ctx context.Context, start *bayeux.Start, since string) error {
+func (e *Server) rewind(ctx context.Context, start *bayeux.Start, since string, matches func(channel string) bool) error {
 	start.Since = true
 	if n, err := strconv.Atoi(since); err == nil {
 		if n < 1 || n > maxRewind {
 			return pandapush.ErrInvalidCursor
 		}
-		return e.rewindCount(ctx, start, n)
+		return e.rewindCount(ctx, start, n, matches)
 	}
 	if age, err := time.ParseDuration(since); err == nil {
 		if age <= 0 {
@@ -75,41 +75,41 @@ func (e *Server) rewind(ctx context.Context, start *bayeux.Start, since string) 
 	return nil
 }
 
-// rewindCount moves the start to before the last n messages that the pattern matches: as far as the window has them, and
+// rewindCount moves the start to before the last n messages that matches takes: as far as the window has them, and
 // beyond it among the newest entries of the stream.
-func (e *Server) rewindCount(ctx context.Context, start *bayeux.Start, n int) error {
+func (e *Server) rewindCount(ctx context.Context, start *bayeux.Start, n int, matches func(string) bool) error {
 	t := e.hub.enter(start.Pattern.App())
 	defer e.hub.exit(t)
 	if err := t.join(ctx); err != nil {
 		return err
 	}
 	t.mu.Lock()
-	position, whole := t.window.last(n, func(d *delivery) bool { return start.Pattern.MatchesName(d.channel) })
+	position, whole := t.window.last(n, func(d *delivery) bool { return matches(d.channel) })
 	t.mu.Unlock()
 	if whole {
 		start.Cursor = pandapush.Cursor{Epoch: t.at().Epoch, Position: position}
 		return nil
 	}
-	return e.rewindStored(ctx, start, n)
+	return e.rewindStored(ctx, start, n, matches)
 }
 
 // rewindDepth is how many entries of a stream a rewind by count looks at.
 const rewindDepth = 1000
 
 // rewindStored is rewindCount for what Redis has.
-func (e *Server) rewindStored(ctx context.Context, start *bayeux.Start, n int) error {
+func (e *Server) rewindStored(ctx context.Context, start *bayeux.Start, n int, matches func(string) bool) error {
 	oldest, err := e.cfg.Stream.Rewind(ctx, start.Pattern.App(), rewindDepth, 0)
 	if err != nil {
 		return err
 	}
 	matching := make([]pandapush.Position, 0, n) // the newest n, oldest first
 	for after := oldest.Position; ; {
-		entries, err := e.readOlder(ctx, start.Pattern.App(), after, start.Cursor.Position)
+		entries, err := e.readOlder(ctx, start.Pattern.App(), after, start.Cursor.Position, catchUpMessages)
 		if err != nil {
 			return err
 		}
 		for i := range entries {
-			if start.Pattern.Matches(entries[i].Channel) {
+			if matches(entries[i].Channel.String()) {
 				if len(matching) == n {
 					matching = append(matching[:0], matching[1:]...)
 				}

@@ -13,7 +13,8 @@ type delivery struct {
 	app      pandapush.AppID
 	channel  string
 	position pandapush.Position
-	wire     []byte // the Bayeux message, a JSON object
+	wire     []byte // the Bayeux message, a JSON object on one line
+	event    []byte // the same as a server-sent event, of which wire is a part
 	exclude  string // client id of a session that does not get it; empty: none
 	expires  int64  // Unix time in milliseconds from which on nobody gets it any more; 0: never
 }
@@ -24,7 +25,7 @@ func (d *delivery) keptFrom(id string, now func() time.Time) bool {
 }
 
 // perEntry is about what an entry of a window takes besides its wire form, in bytes.
-const perEntry = 160
+const perEntry = 240
 
 // window is the newest entries of an application's stream, encoded, so that who is a little behind is served from memory:
 // a client that comes back, a socket that was slow, a subscription that begins in the past. It is bounded in entries, bytes

@@ -35,6 +35,16 @@ func checkSession(m *Message, known bool) error {
 // once, and its advice is EventSourceAdvice.
 func (m *Message) EventSource() bool { return string(m.ConnectionType.bytes()) == "eventsource" }
 
+// Resumption returns what the opening of an event stream says: the connect of a client that has got everything up to a
+// cursor, if that is one.
+func Resumption(clientID, cursor string) Message {
+	m := Message{ClientID: appendString(nil, clientID)}
+	if cursor != "" {
+		m.Ext = append(appendString([]byte(`{"since":`), cursor), '}')
+	}
+	return m
+}
+
 // Hold returns how long a connect may wait for messages: limit, or less if the client asks for it in advice.timeout.
 // A timeout that is no number of milliseconds means not at all.
 func (m *Message) Hold(limit time.Duration) time.Duration {

@@ -15,11 +15,12 @@ func AppendGap(dst []byte, clientID string, app pandapush.AppID, from, to pandap
 	dst = append(dst, `{"channel":"`+GapChannel+`","clientId":`...)
 	dst = appendString(dst, clientID)
 	dst = append(dst, `,"successful":true,"ext":{"gap":`...)
-	dst = appendGap(dst, app, from, to, reason)
+	dst = AppendGapDetail(dst, app, from, to, reason)
 	return append(dst, `}}`...)
 }
 
-func appendGap(dst []byte, app pandapush.AppID, from, to pandapush.Cursor, reason string) []byte {
+// AppendGapDetail appends just what the gap is, {"app":…,"from":…,"to":…,"reason":…}.
+func AppendGapDetail(dst []byte, app pandapush.AppID, from, to pandapush.Cursor, reason string) []byte {
 	dst = append(dst, `{"app":`...)
 	dst = appendString(dst, string(app))
 	dst = append(dst, `,"from":"`...)
@@ -65,7 +66,7 @@ func AppendStarts(dst []byte, starts []Start, array bool) []byte {
 	if len(broken) > 0 {
 		dst = append(dst, `,"gap":`...)
 		dst = appendEach(dst, broken, array, func(dst []byte, s Start) []byte {
-			return appendGap(dst, s.Pattern.App(), s.Cursor, s.GapTo, s.Gap)
+			return AppendGapDetail(dst, s.Pattern.App(), s.Cursor, s.GapTo, s.Gap)
 		})
 	}
 	return append(dst, '}')

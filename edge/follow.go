@@ -1,0 +1,131 @@
+package edge
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"github.com/pandapush/pandapush"
+	"github.com/pandapush/pandapush/edge/bayeux"
+)
+
+// A follower comes back between followReturn and twice that after it has lost its stream, so that those of a node that was
+// killed do not come all at once.
+const followReturn = time.Second
+
+// Follow answers a request with an event stream of what the patterns of wanted match, all of one application, each with the
+// grant that allows it. It begins after since, which is a cursor, a number of messages ("10"), a time to go back ("2m"), or
+// "" for now. It returns nil once the stream has begun, which then goes on by itself. Before that nothing has been written,
+// and the error is a pandapush.Refusal or wraps pandapush.ErrUnavailable. While this node is going down the stream ends at
+// once, as a browser that is refused does not come back.
+//
+// A follower is a session without a record: the id of each event is its cursor, which its client gives back to go on from
+// there, on any node.
+func (e *Server) Follow(w http.ResponseWriter, r *http.Request, wanted map[pandapush.Pattern]pandapush.Grant, since string) error {
+	if len(wanted) > e.cfg.Limits.Subscriptions {
+		return pandapush.ErrTooManySubs
+	}
+	start, err := e.followFrom(r.Context(), wanted, since)
+	if err != nil {
+		return err
+	}
+	s := e.newFollower(wanted, start)
+	head := appendRetry(nil, followReturn+rand.N(followReturn))
+	out, err := e.openStream(w, appendBeat(head, start)) // from here on, the client can come back to here
+	if err != nil {
+		e.letGo(s)
+		if errors.Is(err, errSentAway) {
+			return nil
+		}
+		return err
+	}
+	out.session.Store(s)
+	e.start(s)
+	s.begin(out)
+	go out.watch()
+	return nil
+}
+
+// followFrom returns where a stream of wanted begins. A cursor is taken for what it is, also while Redis is away: whoever
+// comes back with one waits for it, and is told of a gap then.
+func (e *Server) followFrom(ctx context.Context, wanted map[pandapush.Pattern]pandapush.Grant, since string) (pandapush.Cursor, error) {
+	var start bayeux.Start
+	for pattern := range wanted {
+		start.Pattern = pattern
+	}
+	cursor, err := pandapush.ParseCursor(start.Pattern.App(), since)
+	if err == nil {
+		return cursor, nil
+	}
+	if start.Cursor, err = e.cfg.Stream.Tail(ctx, start.Pattern.App()); err != nil || since == "" {
+		return start.Cursor, err
+	}
+	err = e.rewind(ctx, &start, since, func(channel string) bool {
+		for pattern := range wanted {
+			if pattern.MatchesName(channel) {
+				return true
+			}
+		}
+		return false
+	})
+	return start.Cursor, err
+}
+
+// newFollower returns a session that wants what wanted says, from start on.
+func (e *Server) newFollower(wanted map[pandapush.Pattern]pandapush.Grant, start pandapush.Cursor) *session {
+	s := &session{server: e, follower: true, expiry: true, subs: make(map[string]*subscription, len(wanted))}
+	for pattern, grant := range wanted {
+		if s.feeds == nil {
+			s.feeds = []*feed{newFeed(e.hub.enter(pattern.App()), start)}
+		}
+		sub := &subscription{pattern: pattern}
+		s.grantLocked(sub, grant) // nobody else has s yet
+		s.subs[pattern.String()] = sub
+		if grant.Key != "" {
+			e.cfg.Keys.Used(grant.App, grant.Key)
+		}
+	}
+	return s
+}
+
+// begin makes a stream the follower's path.
+func (s *session) begin(out outlet) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.outlet = out
+	s.catchUpLocked()
+}
+
+// beat has a follower's silent stream written to: how far it has got, so that a client whose channels are quiet does not
+// come back with a cursor that the history no longer reaches.
+func (s *session) beat() {
+	s.mu.Lock()
+	if s.ended || len(s.queue) > 0 { // then it is not silent
+		s.mu.Unlock()
+		return
+	}
+	var reached pandapush.Cursor
+	// The stream's position is read under the session's lock: no push up to it can come after this.
+	if f, at := s.feeds[0], s.feeds[0].tenant.at(); f.level && at.Epoch == f.epoch {
+		reached = pandapush.Cursor{Epoch: f.epoch, Position: later(f.position, at.Position)}
+	}
+	s.queueLocked(&delivery{event: appendBeat(nil, reached)}) // behind what a worker may be writing
+	schedule := s.scheduleLocked()
+	s.mu.Unlock()
+	s.server.schedule(s, schedule)
+}
+
+// dismiss ends a follower and its stream, with an event that says why.
+func (e *Server) dismiss(s *session, why error) {
+	old, _, ok := s.end()
+	if !ok {
+		return
+	}
+	e.unhook(s, endRefused)
+	e.stats.revoked.Inc()
+	if out, ok := old.outlet.(*stream); ok {
+		out.end(appendEnd(nil, why), endRefused)
+	}
+}

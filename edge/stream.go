@@ -1,0 +1,185 @@
+package edge
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/pandapush/pandapush"
+)
+
+// stream is an event stream: the response to a GET that goes on until the connection closes. It is taken from net/http, so
+// that an idle one costs no buffers and that writing to it never blocks; HTTP/1.1 alone allows that, and it is what the
+// server speaks. The response has no length and no chunks: its end is that of the connection.
+//
+// Its only goroutine waits for the client's end, and throws away what the client sends.
+type stream struct {
+	// Set before the stream is registered, then never changed.
+	server *Server
+	net    *netConn
+	bayeux bool // events are Faye's, else those of a follower
+	opened time.Time
+
+	chosen  bool                    // the client has said by a connect that it takes its messages from here; guarded by session.mu
+	session atomic.Pointer[session] // whose path this stream is or was; stored once
+	wrote   atomic.Int64            // when something was last written, Unix nanoseconds
+	why     atomic.Pointer[reason]  // why we closed it; nil if the other side did
+	ended   atomic.Bool             // the goroutine is over
+}
+
+// errSentAway says that a stream has been ended as soon as it was open, since this node is going down.
+var errSentAway = errors.New("sent away")
+
+// openStream takes the connection of a request and begins an event stream on it: a response with w's headers, and then
+// head. Who calls it is to start watch. Nothing has been written if there is an error, unless that is errSentAway.
+func (e *Server) openStream(w http.ResponseWriter, head []byte) (*stream, error) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return nil, fmt.Errorf("event streams need HTTP/1.1: %w", err)
+	}
+	// Whoever served the request may have set deadlines for it.
+	if err := conn.SetDeadline(time.Time{}); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	now := e.cfg.Now()
+	s := &stream{server: e, opened: now}
+	s.net = newNetConn(conn, e.cfg.WriteTimeout, e.cfg.Limits.FrameBytes+e.cfg.Limits.QueueBytes, s.drained)
+	giveUpAfter(conn, 2*e.cfg.PingInterval)
+	h := w.Header()
+	h.Set("Content-Type", "text/event-stream")
+	h.Set("Cache-Control", "no-cache, no-store")
+	h.Set("Connection", "close")
+	h.Set("X-Accel-Buffering", "no") // has nginx pass on each event as it comes
+	h.Set("Date", now.UTC().Format(http.TimeFormat))
+	response := bytes.NewBufferString("HTTP/1.1 200 OK\r\n")
+	_ = h.Write(response) // a buffer takes everything
+	response.WriteString("\r\n")
+	response.Write(head)
+	added := e.outlets.add(s)
+	_ = s.write(response.Bytes()) // if it failed, watch sees the end
+	if !added {
+		s.close(endDrain)
+		return nil, errSentAway
+	}
+	e.stats.streams.Inc()
+	return s, nil
+}
+
+// watch waits for the end of the stream, and then lets go of its session.
+func (s *stream) watch() {
+	defer s.server.outlets.remove(s)
+	defer s.server.stats.streams.Dec()
+	var rest [64]byte
+	for {
+		if _, err := s.net.Conn.Read(rest[:]); err != nil {
+			break
+		}
+	}
+	_ = s.net.Conn.Close() // closing twice is all that can go wrong
+	why := s.endReason()
+	s.ended.Store(true)
+	s.server.stats.streamsClosed.WithLabelValues(string(why)).Inc()
+	if sess := s.session.Load(); sess != nil {
+		s.server.leave(sess, s, why)
+	}
+}
+
+// endReason says why the stream ended.
+func (s *stream) endReason() reason {
+	switch why := s.why.Load(); {
+	case why != nil:
+		return *why
+	case errors.Is(s.net.Failure(), errSlow):
+		return endSlow
+	}
+	return endClosed
+}
+
+// deliver writes a batch, each message as an event, in one write. It implements outlet; there are no pings.
+func (s *stream) deliver(batch []*delivery, _ []byte) error {
+	if len(batch) == 1 && !s.bayeux {
+		return s.write(batch[0].event)
+	}
+	buffer := eventBuffers.Get().(*[]byte) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	text := (*buffer)[:0]
+	for _, d := range batch {
+		if s.bayeux {
+			text = appendBayeuxEvent(text, d)
+		} else {
+			text = append(text, d.event...)
+		}
+	}
+	err := s.write(text)
+	*buffer = text
+	eventBuffers.Put(buffer)
+	return err
+}
+
+// write writes whole events.
+func (s *stream) write(events []byte) error {
+	s.wrote.Store(s.server.cfg.Now().UnixNano())
+	_, err := s.net.Write(events)
+	return err
+}
+
+// pings implements outlet.
+func (s *stream) pings() bool { return false }
+
+// blocked implements outlet.
+func (s *stream) blocked() bool { return s.net.Blocked() }
+
+// attached implements outlet.
+func (s *stream) attached() *session { return s.session.Load() }
+
+// drained is called when a blocked stream can be written to again, or has failed.
+func (s *stream) drained() {
+	if sess := s.session.Load(); sess != nil {
+		sess.drained(s)
+	}
+}
+
+// keepAlive writes something to a stream that has been silent for interval: proxies close connections that are, and a
+// client that is not there any more is found out. It implements outlet.
+func (s *stream) keepAlive(now time.Time, interval time.Duration) {
+	sess := s.session.Load()
+	switch {
+	case sess == nil: // not yet
+	case now.Sub(time.Unix(0, s.wrote.Load())) < interval || s.blocked():
+	case sess.follower:
+		sess.beat()
+	default:
+		_ = s.write(appendBeat(nil, pandapush.Cursor{})) // if it failed, watch sees the end
+	}
+}
+
+// close tells the client when to come back, if this node is going down, and closes the connection. It implements outlet.
+func (s *stream) close(why reason) {
+	if why == endDrain {
+		s.end(appendRetry(nil, minReturn+rand.N(maxReturn-minReturn)), why)
+		return
+	}
+	s.end(nil, why)
+}
+
+// end writes a last event and closes the connection once the client has taken it.
+func (s *stream) end(last []byte, why reason) {
+	s.why.CompareAndSwap(nil, &why)
+	if len(last) > 0 {
+		_ = s.write(last) // if it failed, there is nobody to tell
+	}
+	_ = s.net.Close() // the same
+}
+
+// kill implements outlet.
+func (s *stream) kill(why reason) {
+	s.why.CompareAndSwap(nil, &why)
+	_ = s.net.Conn.Close() // closing twice is all that can go wrong
+}
+
+// eventBuffers are where events are put together for one write.
+var eventBuffers = sync.Pool{New: func() any { return new([]byte) }}
