@@ -23,8 +23,10 @@ type memory struct {
 	positions map[string]map[pandapush.AppID]pandapush.Cursor
 	once      map[string]pandapush.Cursor
 	nodes     map[string]*memoryNode
-	away      error // what every method returns, if set
-	ranges    int   // calls of Range
+	expires   map[string]time.Time // of sessions
+	now       func() time.Time     // by which they do; set before any node runs
+	away      error                // what every method returns, if set
+	ranges    int                  // calls of Range
 }
 
 type memoryStream struct {
@@ -38,6 +40,7 @@ func newMemory() *memory {
 	return &memory{
 		streams: map[pandapush.AppID]*memoryStream{}, sessions: map[string]pandapush.Session{},
 		positions: map[string]map[pandapush.AppID]pandapush.Cursor{}, once: map[string]pandapush.Cursor{}, nodes: map[string]*memoryNode{},
+		expires: map[string]time.Time{}, now: time.Now,
 	}
 }
 
@@ -259,20 +262,32 @@ func copied(s pandapush.Session) (out pandapush.Session) {
 	return out
 }
 
-func (m *memory) CreateSession(_ context.Context, id string, s pandapush.Session, _ time.Duration) error {
+// sessionLocked returns the record of a session that has not expired.
+func (m *memory) sessionLocked(id string) (pandapush.Session, bool) {
+	if s, ok := m.sessions[id]; ok && m.now().Before(m.expires[id]) {
+		return s, true
+	}
+	return pandapush.Session{}, false
+}
+
+func (m *memory) storeLocked(id string, s pandapush.Session, ttl time.Duration) {
+	m.sessions[id], m.expires[id] = s, m.now().Add(ttl)
+}
+
+func (m *memory) CreateSession(_ context.Context, id string, s pandapush.Session, ttl time.Duration) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.away != nil {
 		return m.away
 	}
-	m.sessions[id] = copied(s)
+	m.storeLocked(id, copied(s), ttl)
 	return nil
 }
 
-func (n *memoryNode) ClaimSession(_ context.Context, id string, _ time.Duration) (pandapush.Session, string, error) {
+func (n *memoryNode) ClaimSession(_ context.Context, id string, ttl time.Duration) (pandapush.Session, string, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	s, ok := n.sessions[id]
+	s, ok := n.sessionLocked(id)
 	if n.away != nil || !ok {
 		return s, "", n.missing(ok)
 	}
@@ -283,7 +298,7 @@ func (n *memoryNode) ClaimSession(_ context.Context, id string, _ time.Duration)
 	s.Fence, s.Owner, s.Attached = s.Fence+1, n.name, true
 	claimed := copied(s)
 	s.Behind = true // until its owner saves it
-	n.sessions[id] = s
+	n.storeLocked(id, s, ttl)
 	return claimed, former, nil
 }
 
@@ -304,10 +319,10 @@ func (n *memoryNode) SaveSession(ctx context.Context, id string, s pandapush.Ses
 	return n.memory.SaveSession(ctx, id, s, ttl)
 }
 
-func (m *memory) SaveSession(_ context.Context, id string, s pandapush.Session, _ time.Duration) error {
+func (m *memory) SaveSession(_ context.Context, id string, s pandapush.Session, ttl time.Duration) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	stored, ok := m.sessions[id]
+	stored, ok := m.sessionLocked(id)
 	if m.away != nil || !ok {
 		return m.missing(ok)
 	}
@@ -321,14 +336,14 @@ func (m *memory) SaveSession(_ context.Context, id string, s pandapush.Session, 
 		sub.From = s.Subscriptions[pattern].From
 		stored.Subscriptions[pattern] = sub
 	}
-	m.sessions[id] = stored
+	m.storeLocked(id, stored, ttl)
 	return nil
 }
 
 func (m *memory) ChangeSubscriptions(_ context.Context, id string, add map[string]pandapush.Subscription, remove []string, limit int) (string, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s, ok := m.sessions[id]
+	s, ok := m.sessionLocked(id)
 	if m.away != nil || !ok {
 		return "", false, m.missing(ok)
 	}
@@ -363,7 +378,7 @@ func (m *memory) ChangeSubscriptions(_ context.Context, id string, add map[strin
 func (m *memory) EndSession(_ context.Context, id string) (string, bool, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	s, ok := m.sessions[id]
+	s, ok := m.sessionLocked(id)
 	if m.away != nil || !ok {
 		return "", false, m.missing(ok)
 	}
@@ -371,11 +386,13 @@ func (m *memory) EndSession(_ context.Context, id string) (string, bool, error) 
 	return s.Owner, s.Attached, nil
 }
 
-func (m *memory) TouchSessions(_ context.Context, ids []string, _ time.Duration) (gone []string, err error) {
+func (m *memory) TouchSessions(_ context.Context, ids []string, ttl time.Duration) (gone []string, err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, id := range ids {
-		if _, ok := m.sessions[id]; !ok {
+		if s, ok := m.sessionLocked(id); ok {
+			m.storeLocked(id, s, ttl)
+		} else {
 			gone = append(gone, id)
 		}
 	}

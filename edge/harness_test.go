@@ -56,6 +56,13 @@ func startNodeOn(tb testing.TB, shared *memory, name string, change func(*Config
 	}
 	n.Server = New(cfg)
 	n.log.edge = n.Server
+	n.serve(tb, n.log.run, n.log.stop)
+	return n
+}
+
+// serve lets the node serve until the test ends. read brings it what its streams have, until stop is called.
+func (n *node) serve(tb testing.TB, read, stop func()) {
+	tb.Helper()
 	router := echo.New()
 	n.Routes(router)
 	n.web = httptest.NewServer(router)
@@ -63,7 +70,7 @@ func startNodeOn(tb testing.TB, shared *memory, name string, change func(*Config
 
 	var ctx context.Context
 	ctx, n.cancel = context.WithCancel(context.Background())
-	n.running.Go(n.log.run)
+	n.running.Go(read)
 	n.running.Go(func() {
 		if err := n.Run(ctx); err != nil {
 			tb.Error(err)
@@ -72,12 +79,11 @@ func startNodeOn(tb testing.TB, shared *memory, name string, change func(*Config
 	tb.Cleanup(func() {
 		n.cancel()
 		n.web.CloseClientConnections()
-		n.log.stop()
+		stop()
 		n.running.Wait()
 		n.web.Close()
 		http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 	})
-	return n
 }
 
 // message is a reply or a delivery as tests look at it.
