@@ -136,7 +136,7 @@ type rawPeer struct {
 	response *http.Response
 }
 
-// request sends an HTTP request: a request line, headers, and behind an empty line a body. "{{…}}" is percent-encoded.
+// request sends an HTTP request: a request line, headers, and behind an empty line a body. "%%…%%" is percent-encoded.
 func (s *stage) request(st step) error {
 	text := encodeMarked(s.names.fill(st.text))
 	head, body, _ := strings.Cut(text+"\n", "\n\n")
@@ -182,7 +182,7 @@ func (s *stage) request(st step) error {
 	return err
 }
 
-var marked = regexp.MustCompile(`(?s)\{\{(.*?)\}\}`)
+var marked = regexp.MustCompile(`%%(.*?)%%`)
 
 func encodeMarked(text string) string {
 	return marked.ReplaceAllStringFunc(text, func(m string) string { return url.QueryEscape(m[2 : len(m)-2]) })
@@ -224,7 +224,7 @@ func (p *rawPeer) read(method string) error {
 		return err
 	}
 	var err error
-	p.response, err = http.ReadResponse(p.reader, &http.Request{Method: method})
+	p.response, err = http.ReadResponse(p.reader, &http.Request{Method: method}) //nolint:bodyclose // rest does
 	return err
 }
 
@@ -268,7 +268,9 @@ func (s *stage) matchWhole(want string, response *http.Response) error {
 	return s.names.matchBody(strings.Join(rest, "\n"), string(body))
 }
 
-func (p *rawPeer) send(string, string) error { return errors.New("a peer that sends requests as they are can't do that") }
+func (p *rawPeer) send(string, string) error {
+	return errors.New("a peer that sends requests as they are can't do that")
+}
 
 // next expects the end of the connection: nothing else comes behind a response.
 func (p *rawPeer) next() (item, error) {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"testing"
 )
 
 // names are what a dialogue has given names to: "<name>" stands for it wherever it is sent or expected.
@@ -153,4 +154,41 @@ func splitMessages(array []byte) ([]string, error) {
 		texts[i] = string(bytes.TrimSpace(m))
 	}
 	return texts, nil
+}
+
+// TestMismatchesAreSeen holds that a dialogue would fail.
+func TestMismatchesAreSeen(t *testing.T) {
+	known := names{"<A>": "abc", "<retry>": `{"interval":0}`}
+	for _, c := range []struct {
+		want, got string
+		ok        bool
+	}{
+		{`{"a":1}`, `{"a":1}`, true},
+		{`{"a":1}`, `{"a":1.0}`, false},
+		{`{"a":1}`, `{"a":"1"}`, false},
+		{`{"a":1}`, `{"a":1,"b":null}`, false},
+		{`{"a":1,"b":null}`, `{"a":1}`, false},
+		{`{"a":[1,2]}`, `{"a":[2,1]}`, false},
+		{`{"a":[1,2]}`, `{"a":[1]}`, false},
+		{`{"a":"<A>","b":<retry>}`, `{"a":"abc","b":{"interval":0}}`, true},
+		{`{"a":"<A>"}`, `{"a":"abd"}`, false},
+		{`{"a":<retry>}`, `{"a":{"interval":1}}`, false},
+		{`{"a":"<New>"}`, `{"a":1}`, false},
+		{`{"a":"<*>"}`, `{"a":1}`, true},
+		{`{"a":"<*>"}`, `{}`, false},
+		{`{"a":"<x*3>"}`, `{"a":"xxx"}`, true},
+		{`{"a":1}`, `[]`, false},
+	} {
+		if err := known.match(c.want, c.got); (err == nil) != c.ok {
+			t.Errorf("match(%s, %s) = %v", c.want, c.got, err)
+		}
+	}
+	if err := known.matchBody(`/**/cb([{"a":"<New>"}]);`, `/**/cb([{"a":"x"}]);`); err != nil || known["<New>"] != "x" {
+		t.Errorf("%v, %v", err, known)
+	}
+	for _, wrong := range []string{`/**/cd([{"a":"x"}]);`, `/**/cb([{"a":"x"}])`, `/**/cb([{"a":"y"}]);`, `Bad request`} {
+		if known.matchBody(`/**/cb([{"a":"<New>"}]);`, wrong) == nil {
+			t.Errorf("%s passes", wrong)
+		}
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/pandapush/pandapush"
+	"github.com/pandapush/pandapush/client"
 	"github.com/pandapush/pandapush/streams"
 )
 
@@ -62,7 +63,9 @@ func newStage(t *testing.T, d *dialogue, transport string, nodes int, redis stri
 	for i := range nodes {
 		name := string(rune('a' + i))
 		// No pings: the clock makes leaps, and a socket that is silent for so long would be taken for dead.
-		change := func(c *Config) { c.Timeout, c.PingInterval, c.Now = d.timeout, 24*time.Hour, s.clock.get }
+		change := func(c *Config) {
+			c.Timeout, c.PingInterval, c.Now, c.Script = d.timeout, 24*time.Hour, s.clock.get, client.FayeHandler()
+		}
 		if redis == "" {
 			s.nodes = append(s.nodes, startNodeOn(t, shared, name, change))
 		} else {
@@ -137,7 +140,7 @@ func (s *stage) do(steps []step) error {
 	first := steps[0]
 	switch first.sign {
 	case "":
-		return s.command(strings.Fields(s.names.fill(first.text)))
+		return s.command(strings.SplitN(s.names.fill(first.text), " ", 3))
 	case "<":
 		return s.expect(steps)
 	case "<<":
@@ -226,7 +229,7 @@ func (s *stage) command(words []string) error {
 	case "subscribe": // subscribe ID CHANNEL
 		s.node().subscribe(s.t, words[1], words[2])
 	case "publish": // publish CHANNEL DATA
-		s.node().publish(s.t, words[1], strings.Join(words[2:], " "))
+		s.node().publish(s.t, words[1], words[2])
 		return s.settle()
 	case "settle": // waits until every node has what was published
 		return s.settle()

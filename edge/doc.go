@@ -54,7 +54,12 @@
 // Messages that wait for a socket together leave in one frame, where Faye sends one frame each; every client takes an
 // array. A bad HTTP body is answered with Faye's bare "Bad request", while a bad frame gets an error reply, where Faye
 // says nothing. Refusals have the headers that let a page of another origin read them; Faye's have not. A preflight is never
-// answered with the Referer, and allows every header that it asks for.
+// answered with the Referer, and allows every header that it asks for. A connect that is held by HTTP is answered with the
+// first message that comes, and not with what was published in one batch with it. What was published for a subscription
+// while its session was away is not delivered if it has been given up since: nothing is queued for a session, it reads the
+// stream with the subscriptions that it has. "/service/…" belongs to no application and is refused.
+//
+// testdata/bayeux has the cases of the protocol as dialogues, which say so where they differ from Faye.
 //
 // Replies over HTTP are not compressed: they are short, and they hold what a stranger publishes beside what is secret, whose
 // lengths compression would give away. A proxy in front may do so all the same.

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/lxzan/gws"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/pandapush/pandapush"
 )
@@ -265,6 +267,24 @@ func TestEachMessageOfABatchHasItsOwnReply(t *testing.T) {
 		if r.Error != want[i] || r.ID != fmt.Sprint(i+1) || r.ok() != (want[i] == "") {
 			t.Errorf("%d: %+v, want %q", i+1, r, want[i])
 		}
+	}
+}
+
+func TestPublishCountsWithoutSubscribers(t *testing.T) {
+	registry := prometheus.NewRegistry()
+	n := startNode(t, func(c *Config) { c.Metrics = registry })
+	n.publish(t, "/app/public/a", "1")
+	want := `# HELP pandapush_edge_messages_total Bayeux messages received, by verb and result.
+		# TYPE pandapush_edge_messages_total counter
+		pandapush_edge_messages_total{result="ok",verb="publish"} 1
+		`
+	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "pandapush_edge_messages_total"); err != nil {
+		t.Error(err)
+	}
+	n.keys.mu.Lock()
+	defer n.keys.mu.Unlock()
+	if n.keys.used["key"] != 1 {
+		t.Errorf("the key was used %d times", n.keys.used["key"])
 	}
 }
 
