@@ -4,9 +4,10 @@
 //
 //	src/client.ts          what applications call
 //	src/subscriptions.ts   who listens to what
+//	src/topic.ts           one channel's subscription: made again in new sessions, renewed before its token expires
 //	src/session.ts         one Bayeux session: handshake, connect, advice
 //	src/dispatcher.ts      every request gets its reply
-//	src/transport          WebSocket and HTTP long-polling
+//	src/transport          WebSocket, EventSource and HTTP long-polling
 //	interop                tests of the real server with this client, Faye's, CometD's and a browser
 //
 // embed.go serves it as /client.js, faye.go as Faye's own client to pages that load that from the server.

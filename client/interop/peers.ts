@@ -31,7 +31,7 @@ function pandapush(url: string, socket: typeof WebSocket | null): Peer {
   // Without the one transport the other is really used: nothing can fall back unseen.
   client.disable(socket ? "long-polling" : "websocket");
   return {
-    subscribe: (channel, token, callback) => client.subscribeTo(channel, token, callback),
+    subscribe: (channel, token, callback) => client.subscribeTo(channel, token, callback).then(() => {}),
     publish: (channel, token, data) => client.publishTo(channel, token, data),
     disconnect: () => client.disconnect(),
   };

@@ -12,7 +12,7 @@ test("an array and a single object are both read", () => {
 test("fields of a wrong type are dropped", () => {
   const text =
     '[{"channel":7,"id":7,"clientId":{},"successful":"yes","error":1,"advice":[],"ext":{"presence":{"a":1}}}]';
-  expect(parse(text)).toEqual([{ channel: "", presence: { a: 1 } }]);
+  expect(parse(text)).toEqual([{ channel: "", ext: { presence: { a: 1 } } }]);
 });
 
 test("advice is kept only where it can be followed", () => {

@@ -9,7 +9,7 @@ export interface Advice {
   timeout?: number;
 }
 
-/** A message to the server. Its id is given by the dispatcher. */
+/** A message to the server. */
 export interface Outgoing {
   channel: string;
   id?: string;
@@ -18,8 +18,9 @@ export interface Outgoing {
   supportedConnectionTypes?: readonly string[];
   connectionType?: string;
   subscription?: string;
+  advice?: Advice;
   data?: unknown;
-  ext?: { auth: { token: string } };
+  ext?: Record<string, unknown>;
 }
 
 /** A message from the server: something published if it has `data`, a reply if it has `successful`. */
@@ -29,47 +30,61 @@ export interface Incoming {
   clientId?: string;
   successful?: boolean;
   error?: string;
+  subscription?: string;
   advice?: Advice;
   data?: unknown;
-  /** The roster in the reply to a presence subscription. */
-  presence?: unknown;
+  ext?: Record<string, unknown>;
 }
 
-/** Reads what came from the network. Throws on anything but JSON objects; drops fields of a wrong type. */
+/** Reads what came from the network. Throws on anything but JSON objects; drops known fields of a wrong type. */
 export function parse(text: string): Incoming[] {
   const payload: unknown = JSON.parse(text);
-  return (Array.isArray(payload) ? payload : [payload]).map(parseMessage);
+  return (Array.isArray(payload) ? payload : [payload]).map(checked);
 }
 
-function parseMessage(raw: unknown): Incoming {
+const isText = (value: unknown) => typeof value === "string";
+
+const checks: Record<string, (value: unknown) => boolean> = {
+  channel: isText,
+  id: isText,
+  clientId: isText,
+  error: isText,
+  subscription: isText,
+  successful: (value) => typeof value === "boolean",
+  advice: isObject,
+  ext: isObject,
+};
+
+const adviceChecks: typeof checks = {
+  reconnect: (value) => value === "retry" || value === "handshake" || value === "none",
+  interval: isDuration,
+  timeout: isDuration,
+};
+
+function checked(raw: unknown): Incoming {
   if (!isObject(raw)) {
     throw new TypeError("a Bayeux message is an object");
   }
-  const message: Incoming = { channel: typeof raw.channel === "string" ? raw.channel : "" };
-  if (typeof raw.id === "string") message.id = raw.id;
-  if (typeof raw.clientId === "string") message.clientId = raw.clientId;
-  if (typeof raw.successful === "boolean") message.successful = raw.successful;
-  if (typeof raw.error === "string") message.error = raw.error;
-  if ("data" in raw) message.data = raw.data;
-  if (isObject(raw.advice)) message.advice = parseAdvice(raw.advice);
-  if (isObject(raw.ext) && "presence" in raw.ext) message.presence = raw.ext.presence;
-  return message;
+  dropWrong(raw, checks);
+  if (isObject(raw.advice)) {
+    dropWrong(raw.advice, adviceChecks);
+  }
+  return { ...raw, channel: isText(raw.channel) ? (raw.channel as string) : "" };
 }
 
-function parseAdvice(raw: Record<string, unknown>): Advice {
-  const advice: Advice = {};
-  const { reconnect, interval, timeout } = raw;
-  if (reconnect === "retry" || reconnect === "handshake" || reconnect === "none") advice.reconnect = reconnect;
-  if (isDuration(interval)) advice.interval = interval;
-  if (isDuration(timeout)) advice.timeout = timeout;
-  return advice;
+function dropWrong(fields: Record<string, unknown>, table: typeof checks): void {
+  for (const [name, isRight] of Object.entries(table)) {
+    if (name in fields && !isRight(fields[name])) {
+      delete fields[name];
+    }
+  }
 }
 
 /** Timers wrap around beyond 31 bits, and would fire at once. */
-function isDuration(value: unknown): value is number {
+function isDuration(value: unknown): boolean {
   return typeof value === "number" && value >= 0 && value < 2 ** 31;
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,12 +1,20 @@
-import { Emitter } from "./emitter.js";
+import { type Incoming, isObject } from "./bayeux.js";
+import { Progress } from "./cursor.js";
+import { Emitter, protect } from "./emitter.js";
 import { BayeuxError } from "./error.js";
+import { type Extension, Extensions } from "./extensions.js";
+import type { ConnectionState, Link, LinkHooks } from "./link.js";
+import { watchNetwork } from "./network.js";
 import { type Options, withDefaults } from "./options.js";
 import { disconnectOnPageHide } from "./pagehide.js";
-import { Session } from "./session.js";
-import type { MessageCallback, Subscription } from "./subscription.js";
+import { limits, Publication, type PublishOptions } from "./publication.js";
+import { Session, type SessionConfig } from "./session.js";
+import type { MessageCallback, SubscribeOptions, Subscription } from "./subscription.js";
 import { Subscriptions } from "./subscriptions.js";
 import { ask, auth, type TokenSource } from "./token.js";
-import { platformRoute, type Route } from "./transport/route.js";
+import { type Gap, readGap } from "./topic.js";
+import { platformRoute } from "./transport/platform.js";
+import type { Route } from "./transport/route.js";
 
 /** The events of a client, each with its arguments. */
 export interface ClientEvents {
@@ -14,112 +22,252 @@ export interface ClientEvents {
   "transport:up": [];
   /** The server can't be reached. The client goes on trying. */
   "transport:down": [];
-  /** Something failed that no promise tells: a handshake, or, with its channel, a subscription in a new session. */
+  /** The client's `state` has changed. */
+  state: [state: ConnectionState, before: ConnectionState];
+  /** In a new session, what was missed of a channel has come or is on its way, all of it. */
+  recovered: [channel: string];
+  /** Messages are lost: the server does not have them any more. */
+  gap: [gap: Gap];
+  /** Something failed that no promise tells: a handshake, or, with its channel, a subscription that had been accepted. */
   error: [error: BayeuxError, channel: string | null];
 }
 
 /**
- * Client subscribes and publishes over one connection, which it opens when it is first needed: a WebSocket, or HTTP
- * long-polling where no socket can be opened. It keeps trying until `disconnect`.
+ * Client subscribes and publishes over one connection, which it opens when it is first needed: a WebSocket, or what else
+ * gets through. It keeps trying until `disconnect`, and then goes on from the last message that it got.
+ *
+ * It has the methods of Faye's client, and those of the Node version's `Pandapush.Client`.
  */
-export class Client {
-  readonly #events = new Emitter<ClientEvents>();
+export class Client extends Emitter<ClientEvents> {
+  readonly #headers: Record<string, string> = {};
+  readonly #extensions = new Extensions<Client>(this);
+  readonly #progress = new Progress();
   readonly #route: Route;
-  readonly #session: Session;
+  readonly #link: Link;
   readonly #subscriptions: Subscriptions;
   readonly #forgetPage: () => void;
+  readonly #opening: (() => void)[] = [];
+  #autodisconnect = true;
+  #state: ConnectionState = "idle";
   #closed: BayeuxError | null = null;
 
   /** `url` is the server's `/push`; in a page it may be relative to it. */
-  constructor(url: string | URL, options: Options = {}) {
-    const { timeout, interval, retry, WebSocket } = withDefaults(options);
-    const endpoint = new URL(url, globalThis.document?.baseURI);
-    const config = { timeout: timeout * 1000, interval: interval * 1000, retry: retry * 1000 };
-    this.#route = platformRoute(endpoint, WebSocket);
-    this.#subscriptions = new Subscriptions({
-      isOpen: () => this.#session.open,
-      send: (message, done) => this.#session.send(message, done),
-      failed: (error, channel) => this.#events.emit("error", error, channel),
+  constructor(url: string | URL = "/bayeux", options: Options = {}) {
+    super();
+    const settings = withDefaults(options);
+    const base = globalThis.document?.baseURI;
+    const endpoint = new URL(url, base);
+    const endpoints = Object.fromEntries(
+      Object.entries(settings.endpoints).map(([type, at]) => [type, new URL(at, base)]),
+    );
+    this.#route = platformRoute({
+      endpoint,
+      endpoints,
+      headers: this.#headers,
+      fetch: settings.fetch,
+      WebSocket: settings.WebSocket ?? undefined,
+      EventSource: settings.EventSource ?? undefined,
     });
-    this.#session = new Session(this.#route, config, {
-      opened: () => this.#subscriptions.subscribeAll(),
-      closed: (reason) => this.#ended(reason),
-      delivered: (message) => this.#subscriptions.deliver(message),
-      reachable: (yes) => this.#events.emit(yes ? "transport:up" : "transport:down"),
-      failed: (error) => this.#events.emit("error", error, null),
+    this.#subscriptions = new Subscriptions(this.#progress, {
+      isOpen: () => this.#link.open,
+      send: (message, done) => this.#link.send(message, done),
+      failed: (error, channel) => this.emit("error", error, channel),
+      gap: (gap) => this.emit("gap", gap),
+      recovered: (channel) => this.emit("recovered", channel),
     });
-    this.#forgetPage = disconnectOnPageHide(endpoint, () => this.#session.clientId);
+    const config: SessionConfig = {
+      timeout: settings.timeout * 1000,
+      interval: settings.interval * 1000,
+      retry: settings.retry * 1000,
+      expiry: settings.expiry,
+      scheduler: settings.scheduler,
+      extensions: this.#extensions,
+    };
+    this.#link = new Session(this.#route, this.#progress, config, this.#hooks());
+    const ends = [
+      disconnectOnPageHide(endpoint, () => (this.#autodisconnect ? this.#link.clientId : "")),
+      watchNetwork((suspect) => this.#link.wake(suspect)),
+    ];
+    this.#forgetPage = () => ends.forEach((end) => void end());
   }
 
-  /** Subscribes to a public channel, or to a pattern that ends in `/*` or `/**`. */
-  subscribe(channel: string, callback: MessageCallback): Subscription {
-    return this.#subscribe(channel, undefined, callback);
+  /** Where the client is. */
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /** The server's name of the session, "" while there is none. A back end can leave this client out of a publish by it. */
+  get clientId(): string {
+    return this.#link.clientId;
+  }
+
+  /**
+   * Subscribes to a public channel, or to a pattern that ends in `/*` or `/**`; to several with an array of them, which
+   * returns an array. The callback is handed the data of each message; `context` is its `this`.
+   */
+  subscribe(
+    channel: string,
+    callback?: MessageCallback | null,
+    context?: unknown,
+    options?: SubscribeOptions,
+  ): Subscription;
+  subscribe(
+    channels: readonly string[],
+    callback?: MessageCallback | null,
+    context?: unknown,
+    options?: SubscribeOptions,
+  ): Subscription[];
+  subscribe(
+    channel: string | readonly string[],
+    callback: MessageCallback | null = null,
+    context?: unknown,
+    options?: SubscribeOptions,
+  ): Subscription | Subscription[] {
+    if (typeof channel !== "string") {
+      return channel.map((one) => this.subscribe(one, callback, context, options));
+    }
+    return this.#subscribe(channel, undefined, callback && ((...args) => callback.apply(context, args)), options);
   }
 
   /**
    * Subscribes with a token, which `publish` to the same channel uses as well. A function is asked for one before every
-   * subscribe and publish, also in new sessions after an outage; it may return a promise.
+   * subscribe and publish, and before the one that it gave expires; it may return a promise.
    *
-   * On a presence channel the callback is also handed the roster, `{subscribe: {id: object}}`, in the beginning and after
-   * every outage.
+   * On a presence channel the callback is also handed the roster, `{subscribe: {id: object}}`, in the beginning and in every
+   * new session; `presence` gives a roster that keeps itself true.
    */
-  subscribeTo(channel: string, token: TokenSource, callback: MessageCallback): Subscription {
-    return this.#subscribe(channel, token, callback);
+  subscribeTo(
+    channel: string,
+    token: TokenSource,
+    callback?: MessageCallback | null,
+    options?: SubscribeOptions,
+  ): Subscription {
+    return this.#subscribe(channel, token, callback ?? null, options);
   }
 
-  /** Ends a subscription, or all to that channel. */
-  unsubscribe(channel: string, subscription?: Subscription): void {
-    this.#subscriptions.remove(channel, subscription);
+  /** Ends a subscription, or all to that channel or those channels. */
+  unsubscribe(channel: string | readonly string[], subscription?: Subscription): void {
+    for (const one of typeof channel === "string" ? [channel] : channel) {
+      this.#subscriptions.remove(one, subscription);
+    }
   }
 
-  /** Publishes with the token that the channel was subscribed to with. Rejects with a BayeuxError. */
-  publish(channel: string, data: unknown): Promise<void> {
-    return this.publishTo(channel, this.#subscriptions.token(channel), data);
+  /** Publishes with the token that the channel was subscribed to with. */
+  publish(channel: string, data: unknown, options?: PublishOptions): Publication {
+    return this.publishTo(channel, this.#subscriptions.token(channel), data, options);
   }
 
-  /** Publishes with a token. The promise is fulfilled when the server has the message. Rejects with a BayeuxError. */
-  publishTo(channel: string, token: TokenSource, data: unknown): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const send = (text: string | null) =>
-        this.#session.send({ channel, data, ...auth(text) }, (outcome) => {
-          if (outcome instanceof BayeuxError) {
-            reject(outcome);
-          } else {
-            resolve();
-          }
-        });
-      ask(token, send, (reason) => reject(new BayeuxError(`No token: ${String(reason)}`)));
-    });
+  /** Publishes with a token. */
+  publishTo(channel: string, token: TokenSource, data: unknown, options: PublishOptions = {}): Publication {
+    const publication = new Publication();
+    const bounds = limits(options);
+    const fail = (reason: BayeuxError) => publication.setDeferredStatus("failed", reason);
+    if (options.deadline !== undefined) {
+      publication.timeout(options.deadline, new BayeuxError("Given up"));
+    }
+    const send = (text: string | null) => {
+      const message = { channel, data, ...(text === null ? {} : { ext: auth(text) }) };
+      const done = (outcome: Incoming | BayeuxError) =>
+        outcome instanceof BayeuxError ? fail(outcome) : publication.setDeferredStatus("succeeded", undefined);
+      this.#link.send(message, done, bounds);
+    };
+    ask(token, channel, send, fail);
+    return publication;
+  }
+
+  /** Opens the connection now, and calls `callback` when there is a session; `context` is its `this`. */
+  connect(callback?: () => void, context?: unknown): void {
+    const opened = () => callback?.call(context);
+    if (this.#link.open) {
+      opened();
+      return;
+    }
+    this.#opening.push(opened);
+    this.#link.start();
+  }
+
+  /** The same as `connect`. */
+  handshake(callback?: () => void, context?: unknown): void {
+    this.connect(callback, context);
   }
 
   /** Ends the session and every subscription. The client can't be used again. */
-  disconnect(): Promise<void> {
-    return this.#session.disconnect();
+  disconnect(): Publication {
+    const publication = new Publication();
+    void this.#link.disconnect().then(() => publication.setDeferredStatus("succeeded", undefined));
+    return publication;
   }
 
-  /** Does without a transport: "websocket" or "long-polling". Others are ignored, and the last one stays. */
-  disable(transport: string): void {
-    this.#route.disable(transport);
+  /**
+   * Does without a transport: "websocket", "eventsource" or "long-polling"; the last one stays. Or, with "autodisconnect",
+   * does not end the session when the page goes away. Anything else is ignored.
+   */
+  disable(feature: string): void {
+    this.#autodisconnect &&= feature !== "autodisconnect";
+    this.#route.disable(feature);
   }
 
-  /** Listens to an event. Returns a function that ends it. */
-  on<Name extends keyof ClientEvents>(name: Name, listener: (...args: ClientEvents[Name]) => void): () => void {
-    return this.#events.on(name, listener);
+  /** Sets a header of all HTTP requests to come; also of WebSockets outside of browsers. */
+  setHeader(name: string, value: string): void {
+    this.#headers[name] = value;
   }
 
-  /** Removes a listener, or all of that event. */
-  off<Name extends keyof ClientEvents>(name: Name, listener?: (...args: ClientEvents[Name]) => void): void {
-    this.#events.off(name, listener);
+  /** Has every message pass through `extension`. */
+  addExtension(extension: Extension<Client>): void {
+    this.#extensions.add(extension);
   }
 
-  #subscribe(channel: string, token: TokenSource | undefined, callback: MessageCallback): Subscription {
-    const subscription = this.#subscriptions.add(channel, token, callback);
+  /** Ends that. */
+  removeExtension(extension: Extension<Client>): void {
+    this.#extensions.remove(extension);
+  }
+
+  #subscribe(
+    channel: string,
+    token: TokenSource | undefined,
+    callback: MessageCallback | null,
+    options?: SubscribeOptions,
+  ): Subscription {
+    const subscription = this.#subscriptions.add(channel, token, callback, options);
     if (this.#closed) {
       this.#subscriptions.close(this.#closed);
     } else {
-      this.#session.start();
+      this.#link.start();
     }
     return subscription;
+  }
+
+  #hooks(): LinkHooks {
+    return {
+      opened: () => {
+        this.#subscriptions.opened();
+        this.#opening.splice(0).forEach(protect);
+      },
+      resumed: () => this.#subscriptions.resumed(),
+      closed: (reason) => this.#ended(reason),
+      delivered: (message) => this.#subscriptions.deliver(message),
+      noticed: (message) => this.#noticed(message),
+      reachable: (yes) => this.emit(yes ? "transport:up" : "transport:down"),
+      changed: () => this.#changed(),
+      failed: (error) => this.emit("error", error, null),
+    };
+  }
+
+  /** The server has something to say: that messages are gone, or that a subscription has ended. */
+  #noticed({ channel, subscription, successful, error, ext }: Incoming): void {
+    if (channel === "/meta/gap" && isObject(ext?.gap)) {
+      this.#subscriptions.lost(readGap(ext.gap, undefined));
+    } else if (channel === "/meta/unsubscribe" && subscription !== undefined && successful === false) {
+      this.#subscriptions.ended(subscription, BayeuxError.parse(error));
+    }
+  }
+
+  #changed(): void {
+    const before = this.#state;
+    this.#state = this.#link.state;
+    if (this.#state !== before) {
+      this.emit("state", this.#state, before);
+    }
   }
 
   #ended(reason: BayeuxError): void {

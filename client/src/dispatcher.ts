@@ -1,21 +1,39 @@
 import type { Incoming, Outgoing } from "./bayeux.js";
 import { BayeuxError } from "./error.js";
+import type { Extensions } from "./extensions.js";
+import type { Scheduler, SchedulerClass } from "./scheduler.js";
 import { Timer } from "./timer.js";
 import type { Route } from "./transport/route.js";
-import type { Transport } from "./transport/transport.js";
+import type { Transport, TransportEvents } from "./transport/transport.js";
 
-/** How long the server may take for a reply, in milliseconds, before the transport is given up. */
-const replyWithin = 10_000;
+/** How long the server may take for a reply, in seconds, before the transport is given up. */
+const replyWithin = 10;
+
+/** How long it may take to say anything when it is asked whether it is there, in milliseconds. */
+const answerWithin = 5000;
+
+/** Bounds on how often a message is sent. */
+export interface Limits {
+  /** How many times it may be sent. Default: until there is a reply. */
+  attempts?: number;
+  /** When it is given up, as Unix time in milliseconds. Default: never. */
+  deadline?: number;
+}
 
 /** A message that waits for its reply. */
-export interface Request {
+export interface Request extends Limits {
+  /** Its id, if it has one, is kept. */
   message: Outgoing;
-  /** Milliseconds for which the server may hold the reply in addition. */
-  held?: number;
-  /** Whether it is given up, rather than sent again, when the transport fails. */
-  once?: boolean;
+  /** Milliseconds for which the server may hold the reply in addition; asked each time that it is sent. */
+  held?(): number;
   /** Called once with the reply, or with the reason why there will be none; not called if the request is forgotten. */
   done(outcome: Incoming | BayeuxError): void;
+}
+
+export interface DispatcherConfig {
+  /** What decides how often a message is sent. */
+  scheduler: SchedulerClass;
+  extensions: Pick<Extensions<unknown>, "incoming" | "outgoing">;
 }
 
 export interface DispatcherHooks {
@@ -23,13 +41,22 @@ export interface DispatcherHooks {
   answered(message: Incoming): void;
   /** A message that somebody published. */
   delivered(message: Incoming): void;
+  /** What the server says unasked. */
+  noticed(message: Incoming): void;
   /** The server was reached, or can't be reached. Called when that changes. */
   reachable(yes: boolean): void;
   /** Milliseconds to wait after a failure. */
   retryDelay(): number;
+  /** What the first connect over a transport takes along in its `ext`. */
+  resumption(): Record<string, unknown>;
+  /** A transport has ended while no request waited. */
+  broken(): void;
 }
 
 interface Envelope extends Request {
+  scheduler: Scheduler;
+  /** Whether it has passed the extensions. */
+  ready: boolean;
   sent: boolean;
   timer?: ReturnType<typeof setTimeout>;
 }
@@ -40,17 +67,23 @@ interface Envelope extends Request {
  */
 export class Dispatcher {
   readonly #route: Route;
+  readonly #config: DispatcherConfig;
   readonly #hooks: DispatcherHooks;
   /** In the order in which they were sent. */
   readonly #pending = new Map<string, Envelope>();
   #transport: Transport | null = null;
+  /** Whether a connect has gone over the transport. */
+  #attached = false;
   readonly #pause = new Timer();
+  readonly #silence = new Timer();
   #flushing = false;
   #reachable: boolean | null = null;
-  #lastId = 0;
+  // Not from 1: another page may go on with the same session, and the server knows requests by their ids.
+  #lastId = Math.floor(Math.random() * 36 ** 6);
 
-  constructor(route: Route, hooks: DispatcherHooks) {
+  constructor(route: Route, config: DispatcherConfig, hooks: DispatcherHooks) {
     this.#route = route;
+    this.#config = config;
     this.#hooks = hooks;
   }
 
@@ -59,21 +92,29 @@ export class Dispatcher {
     return this.#pending.size;
   }
 
+  /** Whether the server can't be reached at present. */
+  get down(): boolean {
+    return this.#reachable === false;
+  }
+
   /** Sends at the end of the current task, together with what else is sent in it. */
   send(request: Request): void {
-    if (request.once && this.#pause.running) {
-      request.done(new BayeuxError("Connection lost"));
-      return;
-    }
-    const id = (++this.#lastId).toString(36);
-    this.#pending.set(id, { ...request, message: { ...request.message, id }, sent: false });
-    if (!this.#flushing) {
-      this.#flushing = true;
-      queueMicrotask(() => {
-        this.#flushing = false;
-        this.#flush();
-      });
-    }
+    const id = request.message.id ?? (++this.#lastId).toString(36);
+    const message = { ...request.message, id };
+    const { attempts, deadline } = request;
+    const limits = { ...(attempts && { attempts }), ...(deadline && { deadline }) };
+    const scheduler = new this.#config.scheduler(message, { timeout: replyWithin, interval: 0, ...limits });
+    const envelope: Envelope = { ...request, message, scheduler, ready: false, sent: false };
+    this.#pending.set(id, envelope);
+    this.#config.extensions.outgoing(
+      message,
+      (passed) => {
+        envelope.message = passed;
+        envelope.ready = true;
+        this.#flushSoon();
+      },
+      () => this.#giveUp(id, new BayeuxError("Dropped by an extension")),
+    );
   }
 
   /** Drops the requests that match, whatever happens to them on the server. */
@@ -85,10 +126,30 @@ export class Dispatcher {
     }
   }
 
-  /** Goes back to the best transport if it is time to, and nobody waits for a reply on the present one. */
-  comeBack(): void {
-    if (this.#pending.size === 0 && this.#route.comeBack()) {
+  /** Goes back to the best transport if that has been found to work, and nobody waits for a reply on the present one. */
+  upgrade(): void {
+    const better = this.#pending.size === 0 ? this.#route.better() : null;
+    if (better) {
       this.#drop();
+      this.#transport = this.#open(better);
+    }
+  }
+
+  /**
+   * To be called when there is reason to believe that the network works again, or has changed. A pause ends. A connection
+   * is asked whether it lives; one that is suspect for certain is given up at once.
+   */
+  wake(suspect: boolean): void {
+    if (this.#pause.running) {
+      this.#pause.stop();
+      this.#flush();
+    } else if (this.#transport && suspect) {
+      this.#resend();
+      this.#flush();
+    } else if (this.#transport) {
+      const asked = this.#transport;
+      asked.send([]); // a server answers it with the same
+      this.#silence.start(answerWithin, () => this.#failed(asked));
     }
   }
 
@@ -96,35 +157,65 @@ export class Dispatcher {
   close(reason: BayeuxError): void {
     this.#drop();
     this.#pause.stop();
+    this.#route.close();
     for (const id of [...this.#pending.keys()]) {
       this.#take(id)?.done(reason);
     }
   }
 
-  #flush(): void {
-    const unsent = [...this.#pending.values()].filter((envelope) => !envelope.sent);
-    if (unsent.length === 0 || this.#pause.running) {
-      return;
-    }
-    this.#transport ??= this.#open();
-    const transport = this.#transport;
-    for (const envelope of unsent) {
-      envelope.sent = true;
-      envelope.timer = setTimeout(() => this.#failed(transport), replyWithin + (envelope.held ?? 0));
-    }
-    // A server may hold the answers to everything that shares a frame with a connect for as long as the connect.
-    const messages = unsent.map((envelope) => envelope.message);
-    const connects = messages.filter((message) => message.channel === "/meta/connect");
-    const others = messages.filter((message) => message.channel !== "/meta/connect");
-    for (const frame of [others, connects]) {
-      if (frame.length > 0) {
-        transport.send(frame);
-      }
+  #flushSoon(): void {
+    if (!this.#flushing) {
+      this.#flushing = true;
+      queueMicrotask(() => {
+        this.#flushing = false;
+        this.#flush();
+      });
     }
   }
 
-  #open(): Transport {
-    const transport = this.#route.open({
+  #flush(): void {
+    if (this.#pause.running) {
+      return;
+    }
+    for (const [id, { ready, sent, scheduler }] of this.#pending) {
+      if (ready && !sent && !scheduler.isDeliverable()) {
+        this.#giveUp(id, new BayeuxError("Given up"));
+      }
+    }
+    const unsent = [...this.#pending.values()].filter(({ ready, sent }) => ready && !sent);
+    if (unsent.length === 0) {
+      return;
+    }
+    this.#transport ??= this.#open((events) => this.#route.open(events));
+    const transport = this.#transport;
+    for (const envelope of unsent) {
+      envelope.sent = true;
+      envelope.scheduler.send();
+      const patience = envelope.scheduler.getTimeout() * 1000 + (envelope.held?.() ?? 0);
+      envelope.timer = setTimeout(() => this.#failed(transport), patience);
+    }
+    // A server may hold the answers to everything that shares a frame with a connect for as long as the connect.
+    const messages = unsent.map((envelope) => envelope.message);
+    const connects = messages.filter(isConnect);
+    const others = messages.filter((message) => !isConnect(message));
+    if (others.length > 0) {
+      transport.send(others);
+    }
+    if (connects.length > 0) {
+      transport.send(connects.map((connect) => this.#complete(connect)));
+      this.#attached = true;
+    }
+  }
+
+  /** A connect as this transport wants it, which on the first says where to go on. */
+  #complete(connect: Outgoing): Outgoing {
+    const ext = this.#attached ? {} : this.#hooks.resumption();
+    const message = { ...connect, connectionType: this.#route.type };
+    return Object.keys(ext).length > 0 ? { ...message, ext: { ...connect.ext, ...ext } } : message;
+  }
+
+  #open(open: (events: TransportEvents) => Transport): Transport {
+    const transport = open({
       receive: (messages) => this.#received(transport, messages),
       down: () => this.#failed(transport),
     });
@@ -135,18 +226,28 @@ export class Dispatcher {
     if (transport !== this.#transport) {
       return;
     }
-    this.#route.worked();
+    this.#silence.stop();
+    if (transport.works) {
+      this.#route.worked();
+    }
     this.#setReachable(true);
     for (const message of messages) {
-      if ("data" in message) {
-        this.#hooks.delivered(message);
-        continue;
-      }
-      const envelope = message.successful === undefined ? undefined : this.#take(message.id);
-      if (envelope) {
-        this.#hooks.answered(message);
-        envelope.done(message.successful ? message : BayeuxError.parse(message.error));
-      }
+      this.#config.extensions.incoming(message, (passed) => this.#heard(passed));
+    }
+  }
+
+  #heard(message: Incoming): void {
+    if ("data" in message) {
+      this.#hooks.delivered(message);
+      return;
+    }
+    const envelope = message.successful === undefined ? undefined : this.#take(message.id);
+    if (envelope) {
+      envelope.scheduler.succeed();
+      this.#hooks.answered(message);
+      envelope.done(message.successful ? message : BayeuxError.parse(message.error));
+    } else if (message.id === undefined) {
+      this.#hooks.noticed(message);
     }
   }
 
@@ -154,38 +255,56 @@ export class Dispatcher {
     if (transport !== this.#transport) {
       return;
     }
-    this.#drop();
+    this.#resend();
     if (this.#pending.size === 0) {
-      return; // Closed while nobody waited, as a server does that drains. The next message opens another.
+      this.#hooks.broken(); // as a server does that drains; the next message opens another
+      return;
     }
     const retryNow = this.#route.failed();
     if (!retryNow) {
       this.#setReachable(false);
     }
-    for (const [id, envelope] of this.#pending) {
-      clearTimeout(envelope.timer);
-      envelope.sent = false;
-      if (envelope.once) {
-        this.#take(id)?.done(new BayeuxError("Connection lost"));
+    const interval = retryNow ? 0 : this.#hooks.retryDelay();
+    for (const [id, { scheduler }] of this.#pending) {
+      scheduler.options.interval = interval / 1000;
+      scheduler.fail();
+      if (!scheduler.isDeliverable()) {
+        this.#giveUp(id, new BayeuxError("Connection lost"));
       }
     }
-    if (this.#pending.size > 0) {
-      this.#pause.start(retryNow ? 0 : this.#hooks.retryDelay(), () => this.#flush());
+    const pauses = [...this.#pending.values()].map(({ scheduler }) => scheduler.getInterval() * 1000);
+    this.#pause.start(Math.max(0, ...pauses), () => this.#flush());
+  }
+
+  /** Ends the transport. What was not answered is to be sent again. */
+  #resend(): void {
+    this.#drop();
+    for (const envelope of this.#pending.values()) {
+      clearTimeout(envelope.timer);
+      envelope.sent = false;
     }
+  }
+
+  #giveUp(id: string, reason: BayeuxError): void {
+    const envelope = this.#take(id);
+    envelope?.scheduler.abort();
+    envelope?.done(reason);
   }
 
   #take(id: string | undefined): Envelope | undefined {
     const envelope = id === undefined ? undefined : this.#pending.get(id);
-    if (envelope) {
+    if (envelope && id !== undefined) {
       clearTimeout(envelope.timer);
-      this.#pending.delete(envelope.message.id ?? "");
+      this.#pending.delete(id);
     }
     return envelope;
   }
 
   #drop(): void {
+    this.#silence.stop();
     this.#transport?.close();
     this.#transport = null;
+    this.#attached = false;
   }
 
   #setReachable(yes: boolean): void {
@@ -194,4 +313,8 @@ export class Dispatcher {
       this.#hooks.reachable(yes);
     }
   }
+}
+
+function isConnect(message: Outgoing): boolean {
+  return message.channel === "/meta/connect";
 }

@@ -31,3 +31,30 @@ test("a listener that throws does not stop the others, and is not silent", () =>
   expect(second).toHaveBeenCalledOnce();
   expect(() => later[0]?.()).toThrow("broken");
 });
+
+test("once, and the names that Faye gives", () => {
+  const emitter = new Emitter<{ a: [number] }>();
+  const heard: unknown[] = [];
+  const context = {};
+  function listener(this: unknown, n: number) {
+    heard.push([this === context, n]);
+  }
+  emitter.once("a", listener, context);
+  emitter.trigger("a", 1);
+  emitter.trigger("a", 2);
+  emitter.bind("a", listener, context);
+  emitter.addListener("a", listener, "other");
+  expect(emitter.countListeners("a")).toBe(2);
+  expect(emitter.listeners("a")).toEqual([listener, listener]);
+  emitter.unbind("a", listener, context);
+  emitter.emit("a", 3);
+  emitter.removeListener("a", listener);
+  expect(emitter.countListeners("a")).toBe(0);
+  emitter.on("a", listener);
+  emitter.removeAllListeners("a");
+  emitter.emit("a", 4);
+  expect(heard).toEqual([
+    [true, 1],
+    [false, 3],
+  ]);
+});

@@ -9,33 +9,75 @@ export function protect(listener: () => void): void {
   }
 }
 
-type Listeners<Events extends Record<keyof Events, unknown[]>> = {
-  [Name in keyof Events]?: Set<(...args: Events[Name]) => void>;
-};
+/** The arguments of each event, by its name. */
+// biome-ignore lint/suspicious/noExplicitAny: the one type that takes every list of arguments
+export type EventMap<Events> = Record<keyof Events, any[]>;
 
-/** Events by name, each with the arguments that `Events` gives it. */
-export class Emitter<Events extends Record<keyof Events, unknown[]>> {
-  readonly #listeners: Listeners<Events> = Object.create(null);
+interface Listener<Args extends unknown[]> {
+  run(...args: Args): void;
+  context: unknown;
+}
 
-  /** Adds a listener, and returns a function that removes it. */
-  on<Name extends keyof Events>(name: Name, listener: (...args: Events[Name]) => void): () => void {
-    const listeners = this.#listeners[name] ?? new Set();
-    this.#listeners[name] = listeners.add(listener);
-    return () => this.off(name, listener);
+/** Events by name. Every method has the further names that it has in Faye. */
+export class Emitter<Events extends EventMap<Events>> {
+  readonly #listeners: { [Name in keyof Events]?: Listener<Events[Name]>[] } = Object.create(null);
+
+  /** Adds a listener, with `context` as its `this`. Returns a function that removes it. */
+  on<Name extends keyof Events>(name: Name, listener: (...args: Events[Name]) => void, context?: unknown): () => void {
+    this.#listeners[name] = [...(this.#listeners[name] ?? []), { run: listener, context }];
+    return () => this.off(name, listener, context);
   }
 
-  /** Removes a listener, or all of that name. */
-  off<Name extends keyof Events>(name: Name, listener?: (...args: Events[Name]) => void): void {
-    if (listener) {
-      this.#listeners[name]?.delete(listener);
-    } else {
-      delete this.#listeners[name];
-    }
+  /** Adds a listener for one event. Returns a function that removes it. */
+  once<Name extends keyof Events>(
+    name: Name,
+    listener: (...args: Events[Name]) => void,
+    context?: unknown,
+  ): () => void {
+    const remove = this.on(name, (...args) => {
+      remove();
+      listener.apply(context, args);
+    });
+    return remove;
   }
 
+  /** Removes a listener (of one context, if that is given), or all of that name. */
+  off<Name extends keyof Events>(name: Name, listener?: (...args: Events[Name]) => void, context?: unknown): void {
+    this.#listeners[name] = this.#listeners[name]?.filter(
+      (known) => listener && (known.run !== listener || (context !== undefined && known.context !== context)),
+    );
+  }
+
+  /** Calls all listeners of that name. */
   emit<Name extends keyof Events>(name: Name, ...args: Events[Name]): void {
-    for (const listener of [...(this.#listeners[name] ?? [])]) {
-      protect(() => listener(...args));
+    for (const { run, context } of this.#listeners[name] ?? []) {
+      protect(() => run.apply(context, args));
     }
   }
+
+  /** The listeners of that name. */
+  listeners<Name extends keyof Events>(name: Name): ((...args: Events[Name]) => void)[] {
+    return (this.#listeners[name] ?? []).map(({ run }) => run);
+  }
+
+  /** How many listeners there are of that name. */
+  countListeners(name: keyof Events): number {
+    return this.listeners(name).length;
+  }
+
+  /** Removes all listeners of that name. */
+  removeAllListeners(name: keyof Events): void {
+    this.off(name);
+  }
+
+  /** The same as `on`. */
+  addListener: this["on"] = this.on;
+  /** The same as `on`. */
+  bind: this["on"] = this.on;
+  /** The same as `off`. */
+  removeListener: this["off"] = this.off;
+  /** The same as `off`. */
+  unbind: this["off"] = this.off;
+  /** The same as `emit`. */
+  trigger: this["emit"] = this.emit;
 }

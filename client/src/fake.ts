@@ -1,11 +1,16 @@
 /** For tests: a server without a network. */
 import type { Incoming, Outgoing } from "./bayeux.js";
-import { Session, type SessionHooks } from "./session.js";
+import { Progress } from "./cursor.js";
+import { Extensions } from "./extensions.js";
+import type { LinkHooks } from "./link.js";
+import { Scheduler } from "./scheduler.js";
+import { Session, type SessionConfig } from "./session.js";
 import { Route } from "./transport/route.js";
 import type { Transport, TransportEvents, TransportType } from "./transport/transport.js";
 
 /** One connection, as the server sees it. */
 export class FakeTransport implements Transport {
+  readonly works = true;
   readonly type: TransportType;
   readonly events: TransportEvents;
   readonly frames: Outgoing[][] = [];
@@ -27,6 +32,11 @@ export class FakeTransport implements Transport {
 
   close(): void {
     this.closed = true;
+  }
+
+  /** Breaks, as a connection does. */
+  fail(): void {
+    this.events.down("broken");
   }
 
   /** The last message to `channel`. Throws if there is none. */
@@ -77,6 +87,12 @@ export async function settle(): Promise<void> {
   }
 }
 
+/** The settings of a session as the tests want it. */
+export function sessionConfig(changes: Partial<SessionConfig> = {}): SessionConfig {
+  const extensions = new Extensions<unknown>(null);
+  return { timeout: 30_000, interval: 0, retry: 1000, expiry: false, scheduler: Scheduler, extensions, ...changes };
+}
+
 /**
  * A session on a fake network, opened with client id "c1". `before` runs before the handshake is answered. `heard` is what
  * the hooks heard, in order.
@@ -84,16 +100,21 @@ export async function settle(): Promise<void> {
 export async function openSession(
   network: FakeNetwork,
   before: () => Promise<void> = settle,
-): Promise<{ session: Session; heard: unknown[] }> {
+  config: SessionConfig = sessionConfig(),
+): Promise<{ session: Session; heard: unknown[]; progress: Progress }> {
   const heard: unknown[] = [];
-  const hooks: SessionHooks = {
+  const hooks: LinkHooks = {
     opened: () => heard.push("opened"),
+    resumed: () => heard.push("resumed"),
+    noticed: (message) => heard.push(["noticed", message.channel]),
+    changed: () => {},
     closed: (reason) => heard.push(["closed", reason.message]),
     delivered: (message) => heard.push(["delivered", message.channel]),
     reachable: (yes) => heard.push(yes ? "up" : "down"),
     failed: (error) => heard.push(["failed", String(error)]),
   };
-  const session = new Session(network.route, { timeout: 30_000, interval: 0, retry: 1000 }, hooks);
+  const progress = new Progress();
+  const session = new Session(network.route, progress, config, hooks);
   session.start();
   await settle();
   await before();
@@ -102,5 +123,5 @@ export async function openSession(
     advice: { reconnect: "retry", interval: 0, timeout: 30_000 },
   });
   await settle();
-  return { session, heard };
+  return { session, heard, progress };
 }

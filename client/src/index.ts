@@ -2,12 +2,21 @@
  * pandapush-client: subscribe and publish to Pandapush from browsers and Node.
  *
  * How a message passes through the files: `client` is what applications call; `subscriptions` knows who listens to what;
- * `session` keeps one Bayeux session; `dispatcher` sees to it that every request gets its reply; `transport/` carries both
- * over a WebSocket or over HTTP.
+ * `topic` is one of them; `session` keeps one Bayeux session; `dispatcher` sees to it that every request gets its reply;
+ * `transport/` carries both over a WebSocket or over HTTP.
  */
+export type { Advice, Incoming, Outgoing } from "./bayeux.js";
 export type { ClientEvents } from "./client.js";
 export { Client } from "./client.js";
+export { Deferrable } from "./deferrable.js";
+export { Emitter } from "./emitter.js";
 export { BayeuxError } from "./error.js";
+export type { Extension, Next, Step } from "./extensions.js";
+export type { ConnectionState } from "./link.js";
 export type { Options } from "./options.js";
-export type { MessageCallback, Subscription } from "./subscription.js";
+export type { Publication, PublishOptions } from "./publication.js";
+export type { SchedulerOptions } from "./scheduler.js";
+export { Scheduler } from "./scheduler.js";
+export type { Delivery, MessageCallback, Started, SubscribeOptions, Subscription } from "./subscription.js";
 export type { TokenSource } from "./token.js";
+export type { Gap } from "./topic.js";

@@ -1,3 +1,6 @@
+import { Scheduler, type SchedulerClass } from "./scheduler.js";
+import type { EventSourceConstructor } from "./transport/eventsource.js";
+import type { TransportType } from "./transport/transport.js";
 import type { WebSocketConstructor } from "./transport/websocket.js";
 
 /** What a client can be told. Times are in seconds, as they are in Faye. */
@@ -8,18 +11,52 @@ export interface Options {
   interval?: number;
   /** The upper bound of the first pause after a failure; it doubles with each failure in a row, up to 30. Default 1. */
   retry?: number;
-  /** The WebSocket to use where the platform has none: in Node 20, the one of the `ws` package. */
-  WebSocket?: WebSocketConstructor;
+  /** Other URLs for some transports. */
+  endpoints?: Partial<Record<TransportType, string | URL>>;
+  /**
+   * Asks the server to end each subscription when its token expires, so that it goes on only with a new one. Default false:
+   * then the server's own setting decides.
+   */
+  expiry?: boolean;
+  /** A class that extends `Scheduler`, and decides how often a message is sent. */
+  scheduler?: SchedulerClass;
+  /** The WebSocket to use where the platform has none: in Node 20, the one of the `ws` package. Null for none. */
+  WebSocket?: WebSocketConstructor | null;
+  /** The EventSource to use where the platform has none. Null for none. */
+  EventSource?: EventSourceConstructor | null;
+  /** What makes HTTP requests, in place of the platform's `fetch`. */
+  fetch?: typeof fetch;
 }
 
+/** Options of Faye's that are for Node alone, and what there is in their place. */
+const elsewhere: Record<string, string> = {
+  proxy: "fetch and WebSocket",
+  tls: "fetch and WebSocket",
+  ca: "fetch and WebSocket",
+  websocketExtensions: "WebSocket",
+};
+
+type Defaults = Required<Omit<Options, "WebSocket" | "EventSource">> & Pick<Options, "WebSocket" | "EventSource">;
+
 /** Checks `options` and fills in the defaults. Throws on an option that there is not, or that is no time. */
-export function withDefaults(options: Options): Required<Omit<Options, "WebSocket">> & Pick<Options, "WebSocket"> {
-  const defaults = { timeout: 60, interval: 0, retry: 1, WebSocket: globalThis.WebSocket };
+export function withDefaults(options: Options): Defaults {
+  const defaults: Defaults = {
+    timeout: 60,
+    interval: 0,
+    retry: 1,
+    endpoints: {},
+    expiry: false,
+    scheduler: Scheduler,
+    WebSocket: globalThis.WebSocket,
+    EventSource: globalThis.EventSource,
+    fetch: (...request) => globalThis.fetch(...request),
+  };
   for (const [name, value] of Object.entries(options)) {
     if (!(name in defaults)) {
-      throw new Error(`Unrecognized option: ${name}`);
+      const instead = elsewhere[name];
+      throw new Error(`Unrecognized option: ${name}${instead ? `; give ${instead} that do it` : ""}`);
     }
-    if (name !== "WebSocket" && !(typeof value === "number" && value >= 0)) {
+    if (typeof defaults[name as keyof Options] === "number" && !(value >= 0)) {
       throw new TypeError(`Option ${name} is a number of seconds`);
     }
   }

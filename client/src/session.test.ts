@@ -15,8 +15,13 @@ describe("opening", () => {
     const network = new FakeNetwork();
     const { heard } = await openSession(network);
     expect(network.now.sent).toEqual([
-      { channel: "/meta/handshake", version: "1.0", supportedConnectionTypes: ["websocket", "long-polling"], id: "1" },
-      { channel: "/meta/connect", clientId: "c1", connectionType: "websocket", id: "2" },
+      {
+        channel: "/meta/handshake",
+        version: "1.0",
+        supportedConnectionTypes: ["websocket", "long-polling"],
+        id: "i00001",
+      },
+      { channel: "/meta/connect", clientId: "c1", connectionType: "websocket", id: "i00002" },
     ]);
     expect(heard).toEqual(["up", "opened"]);
   });
@@ -54,7 +59,7 @@ describe("opening", () => {
   test("falls back to long-polling at once, without a word, when the socket cannot be opened", async () => {
     const network = new FakeNetwork();
     const { heard } = await openSession(network, async () => {
-      network.now.events.down();
+      network.now.fail();
       await vi.advanceTimersByTimeAsync(0);
     });
     expect(network.transports.map((transport) => transport.type)).toEqual(["websocket", "long-polling"]);
@@ -69,25 +74,25 @@ describe("staying", () => {
     await openSession(network);
     network.now.reply("/meta/connect");
     await settle();
-    expect(network.now.last("/meta/connect").id).toBe("3");
+    expect(network.now.last("/meta/connect").id).toBe("i00003");
     network.now.reply("/meta/connect", { advice: { interval: 250 } });
     await vi.advanceTimersByTimeAsync(249);
-    expect(network.now.last("/meta/connect").id).toBe("3");
+    expect(network.now.last("/meta/connect").id).toBe("i00003");
     await vi.advanceTimersByTimeAsync(1);
-    expect(network.now.last("/meta/connect").id).toBe("4");
+    expect(network.now.last("/meta/connect").id).toBe("i00004");
   });
 
   test("a socket that a draining server closes between two connects is no failure", async () => {
     const network = new FakeNetwork();
     const { heard } = await openSession(network);
     network.now.reply("/meta/connect", { advice: { interval: 250 } });
-    network.now.events.down();
+    network.now.fail();
     await vi.advanceTimersByTimeAsync(250);
     expect(network.transports).toHaveLength(2);
     expect(network.now.sent).toEqual([
-      { channel: "/meta/connect", clientId: "c1", connectionType: "websocket", id: "3" },
+      { channel: "/meta/connect", clientId: "c1", connectionType: "websocket", id: "i00003" },
     ]);
-    expect(heard).toEqual(["up", "opened"]);
+    expect(heard).toEqual(["up", "opened", "resumed"]);
   });
 
   test("what was not answered is sent again with the same id on the next connection", async () => {
@@ -96,17 +101,17 @@ describe("staying", () => {
     const done = vi.fn();
     session.send({ channel: "/a", data: 1 }, done);
     await settle();
-    network.now.events.down();
+    network.now.fail();
     await vi.advanceTimersByTimeAsync(500);
     expect(network.transports).toHaveLength(2);
     expect(network.now.sent.map(({ channel, id }) => [channel, id])).toEqual([
-      ["/a", "3"],
-      ["/meta/connect", "2"],
+      ["/a", "i00003"],
+      ["/meta/connect", "i00002"],
     ]);
     network.now.reply("/a");
     network.now.reply("/a");
     expect(done).toHaveBeenCalledOnce();
-    expect(heard).toEqual(["up", "opened", "down", "up"]);
+    expect(heard).toEqual(["up", "opened", "down", "resumed", "up"]);
   });
 
   test("a server that does not answer is given up: after 10 s, and a connect 10 s after it was due", async () => {
@@ -125,9 +130,9 @@ describe("staying", () => {
     const network = new FakeNetwork();
     const { heard } = await openSession(network);
     const old = network.now;
-    old.events.down();
+    old.fail();
     old.events.receive([{ channel: "/a", data: 1 }]);
-    old.events.down();
+    old.fail();
     expect(heard).toEqual(["up", "opened", "down"]);
   });
 
@@ -234,7 +239,7 @@ describe("ending", () => {
     const { session } = await openSession(network);
     const disconnected = session.disconnect();
     await settle();
-    network.now.events.down();
+    network.now.fail();
     await disconnected;
     expect(vi.getTimerCount()).toBe(0);
   });
@@ -242,7 +247,7 @@ describe("ending", () => {
   test("disconnect ends at once while the server can't be reached", async () => {
     const network = new FakeNetwork();
     const { session } = await openSession(network);
-    network.now.events.down();
+    network.now.fail();
     await session.disconnect();
     expect(vi.getTimerCount()).toBe(0);
   });

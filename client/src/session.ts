@@ -1,8 +1,10 @@
 import { Backoff } from "./backoff.js";
 import type { Incoming, Outgoing } from "./bayeux.js";
 import { isMeta } from "./channel.js";
-import { Dispatcher } from "./dispatcher.js";
+import type { Progress } from "./cursor.js";
+import { Dispatcher, type DispatcherConfig, type Limits } from "./dispatcher.js";
 import { BayeuxError } from "./error.js";
+import type { ConnectionState, Link, LinkHooks } from "./link.js";
 import { Timer } from "./timer.js";
 import type { Route } from "./transport/route.js";
 
@@ -10,22 +12,15 @@ import type { Route } from "./transport/route.js";
 const maxWaiting = 1000;
 
 /** Settings in milliseconds, until the server's advice overrides `timeout` and `interval`. */
-export interface SessionConfig {
+export interface SessionConfig extends DispatcherConfig {
   timeout: number;
   interval: number;
   retry: number;
+  /** Asks the server to end each subscription when its token expires. */
+  expiry: boolean;
 }
 
-export interface SessionHooks {
-  /** The server has a new session, which has no subscriptions. */
-  opened(): void;
-  /** The session is over for good. */
-  closed(reason: BayeuxError): void;
-  delivered(message: Incoming): void;
-  reachable(yes: boolean): void;
-  /** Something was refused that nobody asked for directly: a handshake or a connect. */
-  failed(error: BayeuxError): void;
-}
+type Phase = "idle" | "opening" | "open" | "closing" | "closed";
 
 /**
  * Session keeps one session with the server: it shakes hands, keeps one connect outstanding, follows the server's advice,
@@ -35,51 +30,78 @@ export interface SessionHooks {
  *                        ▲                     │
  *                        └─ session unknown ───┘      (advice "none" leads from anywhere to closed)
  */
-export class Session {
+export class Session implements Link {
   readonly #config: SessionConfig;
-  readonly #hooks: SessionHooks;
+  readonly #hooks: LinkHooks;
   readonly #route: Route;
+  readonly #progress: Progress;
   readonly #dispatcher: Dispatcher;
   readonly #backoff: Backoff;
-  #state: "idle" | "opening" | "open" | "closing" | "closed" = "idle";
+  #phase: Phase = "idle";
   #clientId = "";
+  /** Whether a connect has gone out in this session. */
+  #attached = false;
   #waiting: { send(): void; refuse(reason: BayeuxError): void }[] = [];
   readonly #next = new Timer();
   #disconnected: Promise<void> | null = null;
 
-  constructor(route: Route, config: SessionConfig, hooks: SessionHooks) {
+  constructor(route: Route, progress: Progress, config: SessionConfig, hooks: LinkHooks) {
     this.#route = route;
+    this.#progress = progress;
     this.#config = { ...config };
     this.#hooks = hooks;
     this.#backoff = new Backoff(config.retry);
-    this.#dispatcher = new Dispatcher(route, {
+    this.#dispatcher = new Dispatcher(route, config, {
       answered: (message) => this.#advise(message),
       delivered: (message) => hooks.delivered(message),
-      reachable: (yes) => hooks.reachable(yes),
+      noticed: (message) => hooks.noticed(message),
+      reachable: (yes) => {
+        hooks.changed();
+        hooks.reachable(yes);
+      },
       retryDelay: () => this.#retryDelay(),
+      resumption: () => this.#resumption(),
+      broken: () => this.#broken(),
     });
   }
 
-  /** Whether `send` sends at once. */
-  get open(): boolean {
-    return this.#state === "open";
+  get state(): ConnectionState {
+    if (this.#phase === "open" && !this.#dispatcher.down) {
+      return "connected";
+    }
+    if (this.#phase === "idle") {
+      return "idle";
+    }
+    if (this.#phase === "closing" || this.#phase === "closed") {
+      return "closed";
+    }
+    return this.#clientId === "" ? "connecting" : "reconnecting";
   }
 
-  /** The server's name of the session while it is open, else "". */
+  get open(): boolean {
+    return this.#phase === "open";
+  }
+
   get clientId(): string {
     return this.open ? this.#clientId : "";
   }
 
-  /** Shakes hands unless that has been done. */
   start(): void {
-    if (this.#state === "idle") {
+    if (this.#phase === "idle") {
       this.#handshake();
     }
   }
 
-  /** Sends once the session is open, and calls `done` with the reply or with the reason why there is none. */
-  send(message: Outgoing, done: (outcome: Incoming | BayeuxError) => void): void {
-    if (this.#state === "closing" || this.#state === "closed") {
+  /** Takes up a session that another client has left, in place of `start`. */
+  resume(clientId: string): void {
+    this.#clientId = clientId;
+    this.#attached = true;
+    this.#enter("open");
+    this.#connect();
+  }
+
+  send(message: Outgoing, done: (outcome: Incoming | BayeuxError) => void, limits: Limits = {}): void {
+    if (this.#phase === "closing" || this.#phase === "closed") {
       done(new BayeuxError("Client disconnected"));
       return;
     }
@@ -87,7 +109,6 @@ export class Session {
       done(new BayeuxError("Too many messages waiting"));
       return;
     }
-    const send = () => this.#dispatcher.send({ message: { ...message, clientId: this.#clientId }, done: heard });
     const heard = (outcome: Incoming | BayeuxError) => {
       if (!isUnknownClient(outcome)) {
         done(outcome);
@@ -99,6 +120,8 @@ export class Session {
       }
       this.#reopen();
     };
+    const send = () =>
+      this.#dispatcher.send({ ...limits, message: { ...message, clientId: this.#clientId }, done: heard });
     if (this.open) {
       send();
     } else {
@@ -107,31 +130,45 @@ export class Session {
     }
   }
 
-  /** Ends the session. The promise is fulfilled when the server has agreed, or can't be asked. */
   disconnect(): Promise<void> {
     this.#disconnected ??= new Promise((resolve) => {
       const done = () => {
         this.#stop(new BayeuxError("Client disconnected"));
         resolve();
       };
-      if (!this.open) {
+      if (!this.open || this.#dispatcher.down) {
         done();
         return;
       }
-      this.#state = "closing";
+      this.#enter("closing");
       this.#next.stop();
       this.#dispatcher.forget((message) => isMeta(message.channel));
       const message = { channel: "/meta/disconnect", clientId: this.#clientId };
-      this.#dispatcher.send({ message, once: true, done });
+      this.#dispatcher.send({ message, attempts: 1, done });
     });
     return this.#disconnected;
   }
 
+  /** Leaves the session as it is on the server, for another client to resume. */
+  leave(): void {
+    this.#stop(new BayeuxError("Client disconnected"));
+  }
+
+  wake(suspect: boolean): void {
+    this.#dispatcher.wake(suspect);
+  }
+
+  #enter(phase: Phase): void {
+    this.#phase = phase;
+    this.#hooks.changed();
+  }
+
   #handshake(): void {
-    this.#state = "opening";
-    const message = { channel: "/meta/handshake", version: "1.0", supportedConnectionTypes: this.#route.types };
+    this.#enter("opening");
+    const ext = this.#config.expiry ? { ext: { pandapush: { expiry: true } } } : {};
+    const message = { channel: "/meta/handshake", version: "1.0", supportedConnectionTypes: this.#route.types, ...ext };
     const done = (outcome: Incoming | BayeuxError) => {
-      if (this.#state !== "opening") {
+      if (this.#phase !== "opening") {
         return;
       }
       if (outcome instanceof BayeuxError || outcome.clientId === undefined) {
@@ -140,7 +177,8 @@ export class Session {
         return;
       }
       this.#clientId = outcome.clientId;
-      this.#state = "open";
+      this.#attached = false;
+      this.#enter("open");
       this.#hooks.opened(); // before what waits: a message may be published to what was just subscribed
       for (const waiting of this.#waiting.splice(0)) {
         waiting.send();
@@ -151,8 +189,8 @@ export class Session {
   }
 
   #connect(): void {
-    this.#dispatcher.comeBack();
-    const message = { channel: "/meta/connect", clientId: this.#clientId, connectionType: this.#route.type };
+    this.#dispatcher.upgrade();
+    const message = { channel: "/meta/connect", clientId: this.#clientId };
     const done = (outcome: Incoming | BayeuxError) => {
       if (!this.open) {
         return;
@@ -164,20 +202,26 @@ export class Session {
         this.#next.start(this.#retryDelay(), () => this.#connect());
       } else {
         this.#backoff.reset();
-        this.#next.start(this.#config.interval, () => this.#connect());
+        // A stream's connect only says that the client is there. Nothing waits for the next one.
+        const interval = this.#streaming
+          ? (outcome.advice?.interval ?? this.#config.timeout / 2)
+          : this.#config.interval;
+        this.#next.start(interval, () => this.#connect());
       }
     };
-    this.#dispatcher.send({ message, held: this.#config.timeout, done });
+    this.#dispatcher.send({ message, held: () => (this.#streaming ? 0 : this.#config.timeout), done });
   }
 
   /** Takes the server's advice. Only meta messages may carry any: a plain Faye server passes on what publishers send. */
   #advise(message: Incoming): void {
-    if (!message.advice || !isMeta(message.channel) || this.#state === "closing") {
+    if (!message.advice || !isMeta(message.channel) || this.#phase === "closing") {
       return;
     }
     const { reconnect, interval, timeout } = message.advice;
-    this.#config.interval = interval ?? this.#config.interval;
-    this.#config.timeout = timeout ?? this.#config.timeout;
+    if (!this.#streaming || message.channel !== "/meta/connect") {
+      this.#config.interval = interval ?? this.#config.interval;
+      this.#config.timeout = timeout ?? this.#config.timeout;
+    }
     if (reconnect === "none") {
       this.#stop(message.error ? BayeuxError.parse(message.error) : new BayeuxError("Closed by the server"));
     } else if (reconnect === "handshake") {
@@ -190,22 +234,44 @@ export class Session {
     if (!this.open) {
       return;
     }
-    this.#state = "opening";
+    this.#enter("opening");
     this.#dispatcher.forget((message) => isMeta(message.channel));
     this.#next.start(this.#retryDelay(), () => this.#handshake());
   }
 
+  /** The connection has ended while nobody waited for a reply. Who only listens must not wait until the next connect. */
+  #broken(): void {
+    if (this.#streaming && this.open) {
+      this.#next.start(this.#retryDelay(), () => this.#connect());
+    }
+  }
+
+  /** What goes with the first connect over a connection: what the client has got, as far as it knows better. */
+  #resumption(): Record<string, unknown> {
+    const since = this.#progress.cursors();
+    if (this.#attached) {
+      this.#hooks.resumed();
+    }
+    this.#attached = true;
+    return Object.keys(since).length > 0 ? { since } : {};
+  }
+
   #stop(reason: BayeuxError): void {
-    if (this.#state === "closed") {
+    if (this.#phase === "closed") {
       return;
     }
-    this.#state = "closed";
+    this.#enter("closed");
     this.#next.stop();
     this.#dispatcher.close(reason);
     for (const waiting of this.#waiting.splice(0)) {
       waiting.refuse(reason);
     }
     this.#hooks.closed(reason);
+  }
+
+  /** Messages come by a stream, and connects are not held. */
+  get #streaming(): boolean {
+    return this.#route.type === "eventsource";
   }
 
   #retryDelay(): number {

@@ -25,7 +25,8 @@ beforeEach(() => {
       posts.push({ messages: JSON.parse(init.body), signal: init.signal, answer });
     });
   });
-  transport = new LongPollingTransport(new URL("http://server/push"), {
+  const config = { endpoint: new URL("http://server/push"), headers: { "X-A": "1" }, fetch: globalThis.fetch };
+  transport = new LongPollingTransport(config, {
     receive: (messages) => received.push(...messages),
     down: () => downs++,
   });

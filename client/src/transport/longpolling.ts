@@ -1,4 +1,5 @@
-import { type Incoming, type Outgoing, parse } from "../bayeux.js";
+import type { Incoming, Outgoing } from "../bayeux.js";
+import { type PostConfig, post } from "./post.js";
 import type { Transport, TransportEvents } from "./transport.js";
 
 /**
@@ -6,19 +7,20 @@ import type { Transport, TransportEvents } from "./transport.js";
  * the latter is under way shares the next one, so that messages arrive in the order in which they were sent.
  */
 export class LongPollingTransport implements Transport {
-  readonly #endpoint: URL;
+  readonly works = true;
+  readonly #config: PostConfig;
   readonly #events: TransportEvents;
   readonly #abort = new AbortController();
   #queue: Outgoing[] = [];
   #busy = false;
 
-  constructor(endpoint: URL, events: TransportEvents) {
-    this.#endpoint = endpoint;
+  constructor(config: PostConfig, events: TransportEvents) {
+    this.#config = config;
     this.#events = events;
   }
 
   send(messages: readonly Outgoing[]): void {
-    if (messages.some((message) => message.channel === "/meta/connect")) {
+    if (messages.length === 0 || messages.some((message) => message.channel === "/meta/connect")) {
       void this.#post(messages);
       return;
     }
@@ -44,30 +46,16 @@ export class LongPollingTransport implements Transport {
   async #post(messages: readonly Outgoing[]): Promise<void> {
     let replies: Incoming[];
     try {
-      replies = await this.#exchange(messages);
-    } catch {
+      replies = await post(this.#config, messages, this.#abort.signal);
+    } catch (error) {
       if (!this.#abort.signal.aborted) {
         this.#abort.abort();
-        this.#events.down();
+        this.#events.down(String(error));
       }
       return;
     }
     if (!this.#abort.signal.aborted) {
       this.#events.receive(replies);
     }
-  }
-
-  async #exchange(messages: readonly Outgoing[]): Promise<Incoming[]> {
-    const response = await fetch(this.#endpoint, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(messages),
-      cache: "no-store",
-      signal: this.#abort.signal,
-    });
-    if (!response.ok) {
-      throw new Error(`HTTP status ${response.status}`);
-    }
-    return parse(await response.text());
   }
 }

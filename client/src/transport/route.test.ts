@@ -22,24 +22,44 @@ test("a transport that has worked gives place at its third failure in a row", ()
   expect(route.type).toBe("long-polling");
 });
 
-test("the best one is tried again after five minutes if it has ever worked, and then has one chance", () => {
-  const { route } = new FakeNetwork();
-  route.worked();
-  for (let failures = 0; failures < 3; failures++) route.failed();
-  route.worked();
-  expect(route.comeBack()).toBe(false);
+/** A route that has gone over to long-polling, and whose time has come to try the best again. */
+function fallen() {
+  const network = new FakeNetwork();
+  network.route.failed();
+  network.route.worked();
+  expect(network.route.better()).toBeNull();
+  expect(network.transports).toHaveLength(0);
   vi.advanceTimersByTime(300_000);
-  expect(route.comeBack()).toBe(true);
+  expect(network.route.better()).toBeNull();
+  return network;
+}
+
+test("the best one is tried beside a lesser one, and takes its place when it has answered", () => {
+  const { route, transports, now } = fallen();
+  expect(now.type).toBe("websocket");
+  expect(now.frames).toEqual([[]]);
+  expect(route.better()).toBeNull();
+  now.events.receive([]);
+  const events = { receive: vi.fn(), down: vi.fn() };
+  expect(route.better()?.(events)).toBe(now);
   expect(route.type).toBe("websocket");
-  expect(route.failed()).toBe(true);
+  now.events.receive([{ channel: "/a" }]);
+  expect(events.receive).toHaveBeenCalledWith([{ channel: "/a" }]);
+  now.fail();
+  expect(events.down).toHaveBeenCalledOnce();
+  expect(transports).toHaveLength(1);
 });
 
-test("one that never worked is not tried again while the other works", () => {
-  const { route } = new FakeNetwork();
-  route.failed();
-  route.worked();
+test("a trial that fails is made again five minutes later, and ends with the client", () => {
+  const network = fallen();
+  network.now.fail();
+  expect(network.route.better()).toBeNull();
+  expect(network.transports).toHaveLength(1);
   vi.advanceTimersByTime(300_000);
-  expect(route.comeBack()).toBe(false);
+  network.route.better();
+  expect(network.transports).toHaveLength(2);
+  network.route.close();
+  expect(network.now.closed).toBe(true);
 });
 
 test("a transport can be done without, but not the last", () => {

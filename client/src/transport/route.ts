@@ -1,16 +1,17 @@
-import { LongPollingTransport } from "./longpolling.js";
 import type { Transport, TransportEvents, TransportType } from "./transport.js";
-import { type WebSocketConstructor, WebSocketTransport } from "./websocket.js";
 
 /** How many failures in a row a transport that has worked may have before the next one is tried. */
 const patience = 3;
 
-/** How long to stay with a lesser transport before a better one that once worked is tried again, in milliseconds. */
+/** How long to stay with a lesser transport before the best one is tried again, in milliseconds. */
 const returnAfter = 300_000;
 
-interface Candidate {
-  type: TransportType;
+export interface Candidate {
+  readonly type: TransportType;
   open(events: TransportEvents): Transport;
+}
+
+interface Tried extends Candidate {
   worked: boolean;
   failuresLeft: number;
 }
@@ -18,19 +19,29 @@ interface Candidate {
 /**
  * Route decides which transport is used, the best first. One that never worked gives place to the next at its first
  * failure, one that has worked at its third in a row. After the last comes the first again.
+ *
+ * While a lesser one is in use, the best one is opened beside it from time to time, and takes over if that succeeds.
  */
 export class Route {
-  #candidates: Candidate[];
+  #candidates: Tried[];
   #current = 0;
+  /** When the best one was last left or tried. */
   #leftBest = 0;
+  /** The best one on trial, and whether it is open. */
+  #trial: { transport: Transport; events: TransportEvents | null; open: boolean } | null = null;
 
-  constructor(candidates: { type: TransportType; open(events: TransportEvents): Transport }[]) {
-    this.#candidates = candidates.map((candidate) => ({ ...candidate, worked: false, failuresLeft: 1 }));
+  constructor(candidates: Candidate[]) {
+    this.#candidates = candidates.map(({ type, open }) => ({ type, open, worked: false, failuresLeft: 1 }));
   }
 
   /** The types in use, for the handshake. */
   get types(): TransportType[] {
     return this.#candidates.map((candidate) => candidate.type);
+  }
+
+  /** What may be used, the best first. */
+  get candidates(): readonly Candidate[] {
+    return this.#candidates;
   }
 
   /** The type of the transport that `open` opens. */
@@ -62,13 +73,25 @@ export class Route {
     return this.#current !== 0;
   }
 
-  /** Returns to the best transport if it was left long ago and has worked before; returns whether it did. */
-  comeBack(): boolean {
-    if (this.#current === 0 || !this.#candidates[0]?.worked || Date.now() - this.#leftBest < returnAfter) {
-      return false;
+  /**
+   * Returns what makes an open connection of the best transport the current one, if a lesser one is in use and there is one
+   * to change to; else null, and a trial may have begun.
+   */
+  better(): ((events: TransportEvents) => Transport) | null {
+    const trial = this.#trial;
+    if (trial?.open) {
+      return (events) => {
+        this.#trial = null;
+        this.#current = 0;
+        trial.events = events;
+        return trial.transport;
+      };
     }
-    this.#current = 0;
-    return true;
+    if (!trial && this.#current !== 0 && Date.now() - this.#leftBest >= returnAfter) {
+      this.#leftBest = Date.now();
+      this.#try();
+    }
+    return null;
   }
 
   /** Stops using a transport. The last one stays. */
@@ -80,26 +103,38 @@ export class Route {
     }
   }
 
-  #at(): Candidate {
+  /** Ends a trial. */
+  close(): void {
+    this.#trial?.transport.close();
+    this.#trial = null;
+  }
+
+  #try(): void {
+    const transport = this.#candidates[0]?.open({
+      receive: (messages) => {
+        trial.open = true;
+        trial.events?.receive(messages);
+      },
+      down: (reason) => {
+        trial.events?.down(reason);
+        if (this.#trial === trial) {
+          this.#trial = null;
+        }
+      },
+    });
+    if (!transport) {
+      return;
+    }
+    const trial = { transport, events: null as TransportEvents | null, open: false };
+    this.#trial = trial;
+    transport.send([]);
+  }
+
+  #at(): Tried {
     const candidate = this.#candidates[this.#current];
     if (!candidate) {
       throw new Error("no transport");
     }
     return candidate;
   }
-}
-
-/** The transports of this platform. `socket` is undefined where there is none, as in Node 20. */
-export function platformRoute(endpoint: URL, socket: WebSocketConstructor | undefined): Route {
-  const longPolling = {
-    type: "long-polling" as const,
-    open: (events: TransportEvents) => new LongPollingTransport(endpoint, events),
-  };
-  if (!socket) {
-    return new Route([longPolling]);
-  }
-  return new Route([
-    { type: "websocket", open: (events) => new WebSocketTransport(endpoint, socket, events) },
-    longPolling,
-  ]);
 }

@@ -35,7 +35,7 @@ class FakeSocket {
 
 function make() {
   const events = { receive: vi.fn(), down: vi.fn() };
-  const transport = new WebSocketTransport(new URL("https://server/push"), FakeSocket, events);
+  const transport = new WebSocketTransport(new URL("https://server/push"), {}, FakeSocket, events);
   return { transport, events, socket: FakeSocket.newest };
 }
 
@@ -81,7 +81,7 @@ test("a socket that may not be made is a failure, but not before the caller has 
     }
   }
   const events = { receive: vi.fn(), down: vi.fn() };
-  const transport = new WebSocketTransport(new URL("http://server/push"), Forbidden, events);
+  const transport = new WebSocketTransport(new URL("http://server/push"), {}, Forbidden, events);
   transport.send([{ channel: "/a" }]);
   expect(events.down).not.toHaveBeenCalled();
   await settle();

@@ -1,38 +1,55 @@
 import { type Incoming, type Outgoing, parse } from "../bayeux.js";
-import type { Transport, TransportEvents } from "./transport.js";
+import { Timer } from "../timer.js";
+import { openWithin, type Transport, type TransportEvents } from "./transport.js";
 
 /** The part of the standard WebSocket that is used: browsers, Node 22 and the `ws` package have it. */
 export interface WebSocketLike {
   send(text: string): void;
   close(code?: number): void;
-  addEventListener(type: "open" | "close" | "error", listener: () => void): void;
+  addEventListener(type: "open" | "error", listener: () => void): void;
+  addEventListener(type: "close", listener: (event: { code: number }) => void): void;
   addEventListener(type: "message", listener: (event: { data: unknown }) => void): void;
 }
 
-export type WebSocketConstructor = new (url: string) => WebSocketLike;
+/** The options are those of the `ws` package; browsers' sockets have none, and take no headers. */
+export type WebSocketConstructor = new (
+  url: string,
+  protocols?: string[],
+  options?: { headers: Record<string, string> },
+) => WebSocketLike;
 
 /** One socket. Messages sent before it is open wait for it. */
 export class WebSocketTransport implements Transport {
+  readonly works = true;
   readonly #events: TransportEvents;
   #socket: WebSocketLike | null = null;
   #open = false;
   #ended = false;
   #waiting: string[] = [];
+  readonly #patience = new Timer();
 
   /** `endpoint` is the http(s) URL of the Bayeux server. */
-  constructor(endpoint: URL, construct: WebSocketConstructor, events: TransportEvents) {
+  constructor(
+    endpoint: URL,
+    headers: Readonly<Record<string, string>>,
+    construct: WebSocketConstructor,
+    events: TransportEvents,
+  ) {
     this.#events = events;
     try {
-      this.#socket = new construct(endpoint.href.replace(/^http/, "ws"));
-    } catch {
+      const url = endpoint.href.replace(/^http/, "ws");
+      const own = construct === globalThis.WebSocket || Object.keys(headers).length === 0;
+      this.#socket = own ? new construct(url) : new construct(url, [], { headers: { ...headers } });
+    } catch (error) {
       // A page on https may not open ws://, for example. Others may be reached all the same.
-      queueMicrotask(() => this.#down());
+      queueMicrotask(() => this.#down(String(error)));
       return;
     }
+    this.#patience.start(openWithin, () => this.#down("the socket did not open"));
     this.#socket.addEventListener("open", () => this.#opened());
     this.#socket.addEventListener("message", (event) => this.#received(event.data));
-    this.#socket.addEventListener("close", () => this.#down());
-    this.#socket.addEventListener("error", () => this.#down());
+    this.#socket.addEventListener("close", ({ code }) => this.#down(`the socket was closed with code ${code}`));
+    this.#socket.addEventListener("error", () => {}); // always followed by a close; but ws throws if nobody listens
   }
 
   send(messages: readonly Outgoing[]): void {
@@ -44,11 +61,13 @@ export class WebSocketTransport implements Transport {
 
   close(): void {
     this.#ended = true;
+    this.#patience.stop();
     this.#socket?.close(1000);
   }
 
   #opened(): void {
     this.#open = true;
+    this.#patience.stop();
     this.#flush();
   }
 
@@ -65,17 +84,19 @@ export class WebSocketTransport implements Transport {
     let messages: Incoming[];
     try {
       messages = parse(String(data));
-    } catch {
-      this.#down();
+    } catch (error) {
+      this.#down(String(error));
       return;
     }
     this.#events.receive(messages);
   }
 
-  #down(): void {
+  #down(reason: string): void {
     if (!this.#ended) {
       this.#ended = true;
-      this.#events.down();
+      this.#patience.stop();
+      this.#socket?.close();
+      this.#events.down(reason);
     }
   }
 }

@@ -1,0 +1,117 @@
+import { application } from "./channel.js";
+
+/** How long after a subscription to the past its application counts as catching up, in milliseconds. */
+const settling = 5000;
+
+/** A cursor, taken apart: the place of a message in its application's stream. */
+export interface Position {
+  readonly cursor: string;
+  readonly epoch: string;
+  readonly millis: number;
+  readonly sequence: number;
+}
+
+/** Reads a cursor. Undefined for anything else, such as the ids that plain Faye servers pass on. */
+export function parseCursor(cursor: unknown): Position | undefined {
+  const [, epoch, millis, sequence] = (typeof cursor === "string" && /^(\w+)-(\d+)-(\d+)$/.exec(cursor)) || [];
+  return epoch === undefined
+    ? undefined
+    : { cursor: cursor as string, epoch, millis: Number(millis), sequence: Number(sequence) };
+}
+
+/** Whether `position` is news to who has everything up to `known`. A stream of another epoch is all news. */
+export function isAfter(position: Position, known: Position | undefined): boolean {
+  if (position.epoch !== known?.epoch) {
+    return true;
+  }
+  return position.millis === known.millis ? position.sequence > known.sequence : position.millis > known.millis;
+}
+
+/** How long what came last may be told to the server as news, in milliseconds: see `cursors`. */
+const fresh = 60_000;
+
+interface Stream {
+  high?: Position;
+  /** When it came. */
+  at: number;
+  /** How many subscriptions to the past wait for their replies. */
+  asked: number;
+  /** Until when they may be catching up. */
+  until: number;
+}
+
+/**
+ * Progress knows how far the client has got in each application's stream. Messages come in the order of the stream, so the
+ * newest one stands for all before it; but for a while after a subscription to the past, when older ones follow.
+ */
+export class Progress {
+  readonly #streams = new Map<string, Stream>();
+
+  /** Notes that everything up to this message or cursor has come. */
+  note(channel: string, position: Position): void {
+    const stream = this.#stream(channel);
+    if (isAfter(position, stream.high)) {
+      stream.high = position;
+      stream.at = Date.now();
+    } else {
+      stream.until = Math.max(stream.until, Date.now() + settling);
+    }
+  }
+
+  /** How far the application of `channel` is, if anything has come of it. */
+  high(channel: string): Position | undefined {
+    return this.#stream(channel).high;
+  }
+
+  /** Whether older messages of the application of `channel` may follow. */
+  behind(channel: string): boolean {
+    const stream = this.#stream(channel);
+    return stream.asked > 0 || Date.now() < stream.until;
+  }
+
+  /** To be called with a subscription to the past. Returns what is to be called with its reply. */
+  rewinding(channel: string): () => void {
+    const stream = this.#stream(channel);
+    stream.asked++;
+    return () => {
+      stream.asked--;
+      stream.until = Date.now() + settling;
+    };
+  }
+
+  /** The session is new: replies that were waited for do not come any more. */
+  begin(): void {
+    for (const stream of this.#streams.values()) {
+      stream.asked = 0;
+    }
+  }
+
+  /** Forgets how far an application's stream was, if that is gone and another has taken its place. */
+  forget(app: string, epoch: string | undefined): void {
+    const stream = this.#stream(`/${app}`);
+    if (stream.high && stream.high.epoch !== epoch) {
+      delete stream.high;
+    }
+  }
+
+  /**
+   * The cursors to go on from in the same session, by application: of those where nothing older may follow, and something
+   * has come lately. The server keeps count too, and knows better where nothing has come for long.
+   */
+  cursors(): Record<string, string> {
+    const cursors: Record<string, string> = {};
+    for (const [app, { high, at }] of this.#streams) {
+      if (high && Date.now() - at < fresh && !this.behind(`/${app}`)) {
+        cursors[app] = high.cursor;
+      }
+    }
+    return cursors;
+  }
+
+  #stream(channel: string): Stream {
+    const app = application(channel);
+    const stream = this.#streams.get(app) ?? { at: 0, asked: 0, until: 0 };
+    this.#streams.set(app, stream);
+    return stream;
+  }
+}
