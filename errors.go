@@ -29,6 +29,8 @@ const (
 	ErrNoSubscribing    = Refusal("Token does not allow subscribing")
 	ErrNoPublishing     = Refusal("Token does not allow publishing")
 	ErrNoPresenceID     = Refusal("No presence id specified in presence subscription")
+	ErrPresenceTooLarge = Refusal("Presence data too large")
+	ErrPresenceFailed   = Refusal("An error occurred subscribing to presence channel")
 	ErrMetaReadOnly     = Refusal("Meta channels are read-only")
 	ErrInvalidCursor    = Refusal("Invalid cursor")
 	ErrMessageTooLarge  = Refusal("Message too large")

@@ -35,6 +35,9 @@ type Subscription struct {
 	// Since says, where subscriptions are changed, that the client asked for what is after From. Without it a subscription
 	// that the session has already gets the new grant and stays where it is. It is not stored.
 	Since bool `json:",omitzero"`
+	// Snapshot, if it is not zero, is when the client was told who is in the room that the pattern names: the notices up to
+	// there are old news.
+	Snapshot Cursor
 }
 
 // Answer is what a poll was answered with: the messages between From and the session's cursors.

@@ -71,6 +71,7 @@ func (e *Server) attach(ctx context.Context, m *bayeux.Message, p path) (*sessio
 			e.letGo(revived)
 		} else {
 			e.start(s)
+			e.rejoin(ctx, s)
 		}
 	}
 	old, err := s.take(e.cfg.Now(), record.Fence, m, p)
@@ -165,6 +166,7 @@ func (s *session) includeLocked(pattern pandapush.Pattern, stored pandapush.Subs
 	}
 	s.grantLocked(sub, stored.Grant)
 	f := s.feedLocked(pattern.App())
+	s.snapshotLocked(f, sub, stored.Snapshot)
 	from := stored.From
 	if from.Epoch != f.epoch || from.Epoch == "" {
 		return
@@ -387,7 +389,10 @@ func (e *Server) Mail(m pandapush.Mail) {
 		e.background(func() { e.applyChange(m) })
 	case pandapush.MailEnded:
 		if s, ok := e.sessions.get(m.Session); ok {
-			e.background(func() { e.drop(s, endDisconnect) })
+			e.background(func() {
+				e.drop(s, endDisconnect)
+				e.leaveSeats(e.ctx, s.seats()) // in case it was attached as it was ended
+			})
 		}
 	}
 }

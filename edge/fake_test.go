@@ -22,6 +22,7 @@ type memory struct {
 	sessions  map[string]pandapush.Session
 	positions map[string]map[pandapush.AppID]pandapush.Cursor
 	once      map[string]pandapush.Cursor
+	rooms     map[string]*memoryRoom
 	nodes     map[string]*memoryNode
 	expires   map[string]time.Time // of sessions
 	now       func() time.Time     // by which they do; set before any node runs
@@ -383,6 +384,7 @@ func (m *memory) EndSession(_ context.Context, id string) (string, bool, error) 
 		return "", false, m.missing(ok)
 	}
 	delete(m.sessions, id)
+	m.endSeatsLocked(id, s)
 	return s.Owner, s.Attached, nil
 }
 

@@ -99,11 +99,15 @@ func encode(m *pandapush.Message) *delivery {
 	channel := m.Channel.String()
 	event := appendEventHead(make([]byte, 0, len(m.Data)+len(channel)+160), "", m.Cursor)
 	from := len(event)
-	event = bayeux.AppendDelivery(event, channel, oneLine(m.Data), m.Cursor)
+	if m.Notice {
+		event = bayeux.AppendNotice(event, channel, m.Data, m.Cursor)
+	} else {
+		event = bayeux.AppendDelivery(event, channel, oneLine(m.Data), m.Cursor)
+	}
 	to := len(event)
 	event = append(event, eventTail...)
 	d := &delivery{
-		app: m.Channel.App(), channel: channel, position: m.Cursor.Position, exclude: m.Exclude,
+		app: m.Channel.App(), channel: channel, position: m.Cursor.Position, exclude: m.Exclude, notice: m.Notice,
 		wire: event[from:to:to], event: event,
 	}
 	if !m.Expires.IsZero() {

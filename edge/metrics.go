@@ -38,6 +38,8 @@ type metrics struct {
 	closed        *prometheus.CounterVec // sockets, by reason
 	streamsClosed *prometheus.CounterVec // event streams, by reason
 	revoked       prometheus.Counter
+	joins         prometheus.Counter
+	seats         prometheus.Gauge
 }
 
 func newMetrics(r prometheus.Registerer, apps func() int) *metrics {
@@ -64,9 +66,11 @@ func newMetrics(r prometheus.Registerer, apps func() int) *metrics {
 		closed:        prometheus.NewCounterVec(counter("sockets_closed_total", "WebSockets closed, by reason."), []string{"reason"}),
 		streamsClosed: prometheus.NewCounterVec(counter("streams_closed_total", "Event streams closed, by reason."), []string{"reason"}),
 		revoked:       prometheus.NewCounter(counter("subscriptions_revoked_total", "Subscriptions ended because their key or application is gone.")),
+		joins:         prometheus.NewCounter(counter("presence_joins_total", "Subscriptions to rooms.")),
+		seats:         gauge("presence_seats", "Seats in rooms that sessions on this node had when they were last touched."),
 	}
 	if r != nil {
-		r.MustRegister(m.sessions, m.sockets, m.streams, m.polls, m.subscriptions, m.messages, m.deliveries, m.frames, m.detached, m.resumes, m.takeovers, m.slow, m.repeated, m.closed, m.streamsClosed, m.revoked,
+		r.MustRegister(m.sessions, m.sockets, m.streams, m.polls, m.subscriptions, m.messages, m.deliveries, m.frames, m.detached, m.resumes, m.takeovers, m.slow, m.repeated, m.closed, m.streamsClosed, m.revoked, m.joins, m.seats,
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 				Namespace: "pandapush", Subsystem: "edge", Name: "applications", Help: "Applications that somebody on this node subscribes to.",
 			}, func() float64 { return float64(apps()) }))

@@ -146,6 +146,7 @@ func (e *Server) revoke(ctx context.Context, r revocation) {
 		return
 	}
 	e.exclude(s, pattern)
+	e.leaveRooms(ctx, s.id, pattern.String())
 	e.stats.revoked.Inc()
 	if _, _, err := e.cfg.Records.ChangeSubscriptions(ctx, s.id, nil, []string{pattern.String()}, e.cfg.Limits.Subscriptions); err != nil {
 		e.cfg.Log.Debug("revoked subscription not removed from its record", "err", err) // it is refused when it is read again

@@ -68,20 +68,24 @@ type Keys interface {
 	Used(app pandapush.AppID, key pandapush.KeyID)
 }
 
-// Config is what a Server is made of. Node, Stream, Records, Keys and Log are required.
+// Config is what a Server is made of. Node, Stream, Records, Presence, Keys and Log are required.
 type Config struct {
-	Node    string // this node's name, unlike any other's
-	Stream  Stream
-	Records Records
-	Keys    Keys
-	Log     *slog.Logger
-	Metrics prometheus.Registerer // nil for none
+	Node     string // this node's name, unlike any other's
+	Stream   Stream
+	Records  Records
+	Presence Presence
+	Keys     Keys
+	Log      *slog.Logger
+	Metrics  prometheus.Registerer // nil for none
 
 	// Timeout is how long a connect is held, and what clients are told; a session ends when its client has not connected
 	// for twice as long. Default 30 s.
 	Timeout time.Duration
 	// PingInterval is how long a socket may be silent before it is pinged; after twice as long it is closed. Default 25 s.
 	PingInterval time.Duration
+	// PresenceTTL is how long a user stays in a room when its connection is lost without a word, at most as long as its
+	// session. Default 30 s.
+	PresenceTTL time.Duration
 	// WriteTimeout is how long a socket whose client does not read may make no progress. Default 10 s.
 	WriteTimeout time.Duration
 	// HandshakeTimeout is how long the body of a request may take to arrive. Default 30 s.
@@ -105,13 +109,14 @@ type Limits struct {
 	QueueBytes    int // the same; default 256 KiB
 	WindowEntries int // kept in memory of one application's stream; default 10,000
 	WindowBytes   int // the same; default 8 MiB
+	PresenceBytes int // of what a user says of itself in a room; default 4 KiB
 }
 
 func (c *Config) setDefaults() {
 	for _, d := range []struct {
 		field *time.Duration
 		value time.Duration
-	}{{&c.Timeout, 30 * time.Second}, {&c.PingInterval, 25 * time.Second}, {&c.WriteTimeout, 10 * time.Second}, {&c.HandshakeTimeout, 30 * time.Second}} {
+	}{{&c.Timeout, 30 * time.Second}, {&c.PingInterval, 25 * time.Second}, {&c.WriteTimeout, 10 * time.Second}, {&c.HandshakeTimeout, 30 * time.Second}, {&c.PresenceTTL, 30 * time.Second}} {
 		if *d.field <= 0 {
 			*d.field = d.value
 		}
@@ -129,6 +134,7 @@ func (c *Config) setDefaults() {
 		{&l.QueueBytes, 256 << 10},
 		{&l.WindowEntries, 10_000},
 		{&l.WindowBytes, 8 << 20},
+		{&l.PresenceBytes, 4 << 10},
 	} {
 		if *d.field <= 0 {
 			*d.field = d.value
@@ -229,6 +235,7 @@ func (e *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return e.flush.run(ctx) })
 	g.Go(func() error { return e.sweep(ctx, sweepInterval) })
 	g.Go(func() error { return e.writePositions(ctx) })
+	g.Go(func() error { return e.keepSeats(ctx) })
 	err := g.Wait()
 
 	for _, s := range e.outlets.refuse() {

@@ -59,6 +59,8 @@ type subscription struct {
 	grant   pandapush.Grant
 	lagging bool               // it begins before the session's position and is being brought up to it, by feed.low
 	start   pandapush.Position // what is not after it is not for this subscription
+	// snapshot is when the client was told who is in the room: notices that are not after it are not for it.
+	snapshot pandapush.Position
 }
 
 // feed is how far a session has got in one application's stream. Its fields are guarded by the session's lock.
@@ -283,7 +285,7 @@ func (s *session) wantsLocked(f *feed, d *delivery) bool {
 	wanted := false
 	for pattern := range candidates(d.channel) {
 		sub := s.subs[pattern]
-		if sub == nil || d.position.Compare(sub.start) <= 0 {
+		if sub == nil || !sub.takes(d) {
 			continue
 		}
 		if !sub.lagging && d.position.Compare(f.position) <= 0 {
@@ -404,7 +406,7 @@ func (s *session) recordLocked() pandapush.Session {
 		Cursors:       make(map[pandapush.AppID]pandapush.Cursor, len(s.feeds)),
 	}
 	for pattern, sub := range s.subs {
-		r.Subscriptions[pattern] = pandapush.Subscription{Grant: sub.grant}
+		r.Subscriptions[pattern] = pandapush.Subscription{Grant: sub.grant, Snapshot: s.snapshotCursorLocked(sub)}
 	}
 	for _, f := range s.feeds {
 		cursor, from := s.gotLocked(f)

@@ -37,8 +37,13 @@ func (x *exchange) subscribe(m *bayeux.Message) {
 // unknown session outweighs that, and otherwise whoever changes the record finds out.
 func (x *exchange) known(m *bayeux.Message, denied error) bool {
 	id := m.ClientID.Text()
-	if _, here := x.server.sessions.get(id); here || !bayeux.ValidClientID(id) || denied == nil {
-		return bayeux.ValidClientID(id)
+	return bayeux.ValidClientID(id) && (denied == nil || x.exists(id))
+}
+
+// exists reports whether there is, or at least may be, a session of that name.
+func (x *exchange) exists(id string) bool {
+	if _, here := x.server.sessions.get(id); here {
+		return true
 	}
 	_, _, err := x.server.cfg.Records.ChangeSubscriptions(x.ctx, id, nil, nil, x.server.cfg.Limits.Subscriptions)
 	return !errors.Is(err, pandapush.ErrNotFound)
@@ -71,11 +76,16 @@ func (x *exchange) subscribeAll(m *bayeux.Message, patterns []pandapush.Pattern,
 	if err != nil {
 		return nil, err
 	}
+	joined, err := x.joinRooms(id, grants, starts)
+	if err != nil {
+		return nil, err
+	}
 	change := change{Add: make(map[string]pandapush.Subscription, len(patterns))}
 	for i, pattern := range patterns {
-		change.Add[pattern.String()] = pandapush.Subscription{Grant: grants[i], From: starts[i].Cursor, Since: starts[i].Since}
+		change.Add[pattern.String()] = pandapush.Subscription{Grant: grants[i], From: starts[i].Cursor, Since: starts[i].Since, Snapshot: snapshotOf(starts[i])}
 	}
 	if err := e.change(x.ctx, id, change); err != nil {
+		x.undoJoins(joined, err)
 		return nil, err
 	}
 	for _, grant := range grants {
@@ -91,6 +101,9 @@ func (x *exchange) unsubscribe(m *bayeux.Message) {
 	err := bayeux.CheckUnsubscribe(m, bayeux.ValidClientID(m.ClientID.Text()))
 	if err == nil {
 		err = x.server.change(x.ctx, m.ClientID.Text(), change{Remove: m.Subscriptions()})
+	}
+	if err == nil {
+		x.server.leaveRooms(x.ctx, m.ClientID.Text(), m.Subscriptions()...)
 	}
 	if errors.Is(err, pandapush.ErrNotFound) {
 		err = bayeux.CheckUnsubscribe(m, false)
@@ -136,6 +149,7 @@ func (e *Server) applyChange(m pandapush.Mail) {
 		return
 	}
 	e.applyTo(e.ctx, s, c)
+	e.leaveRooms(e.ctx, s.id, c.Remove...)
 }
 
 // applyTo makes a change in an attached session.
@@ -158,7 +172,7 @@ func (e *Server) applyTo(ctx context.Context, s *session, c change) {
 // One that the session has already gets a new grant, and stays where it is unless its client asked for the past: nothing
 // is lost by that, and nothing comes again.
 func (e *Server) include(ctx context.Context, s *session, pattern pandapush.Pattern, sub pandapush.Subscription) {
-	if !sub.Since && s.renew(pattern, sub.Grant) {
+	if !sub.Since && s.renew(pattern, sub) {
 		return
 	}
 	wait, cancel := context.WithTimeout(ctx, time.Second)
@@ -202,12 +216,13 @@ func (s *session) include(t *tenant, pattern pandapush.Pattern, sub pandapush.Su
 }
 
 // renew gives a subscription that the session has already another grant. It reports false if there is none.
-func (s *session) renew(pattern pandapush.Pattern, grant pandapush.Grant) bool {
+func (s *session) renew(pattern pandapush.Pattern, stored pandapush.Subscription) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	sub := s.subs[pattern.String()]
 	if sub != nil {
-		s.grantLocked(sub, grant)
+		s.grantLocked(sub, stored.Grant)
+		s.snapshotLocked(s.feedLocked(pattern.App()), sub, stored.Snapshot)
 	}
 	return sub != nil
 }

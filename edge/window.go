@@ -15,6 +15,7 @@ type delivery struct {
 	position pandapush.Position
 	wire     []byte // the Bayeux message, a JSON object on one line
 	event    []byte // the same as a server-sent event, of which wire is a part
+	notice   bool   // the server's own
 	exclude  string // client id of a session that does not get it; empty: none
 	expires  int64  // Unix time in milliseconds from which on nobody gets it any more; 0: never
 }

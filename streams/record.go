@@ -40,6 +40,7 @@ type storedGrant struct {
 	User     string          `json:"u,omitempty"`
 	Key      pandapush.KeyID `json:"k,omitempty"`
 	Expires  int64           `json:"x,omitempty"` // Unix milliseconds, rounded down; 0 = never
+	Snapshot string          `json:"n,omitempty"` // not the grant's but the subscription's
 }
 
 // storedAnswer is a pandapush.Answer.
@@ -61,7 +62,7 @@ func encodeSession(s pandapush.Session) ([]any, error) {
 	}
 	for _, pattern := range slices.Sorted(maps.Keys(s.Subscriptions)) {
 		sub := s.Subscriptions[pattern]
-		grant, err := encodeGrant(sub.Grant)
+		grant, err := encodeGrant(sub)
 		if err != nil {
 			return nil, err
 		}
@@ -124,12 +125,20 @@ func decodeSubscription(pattern, value string) (sub pandapush.Subscription, err 
 	if g.Expires != 0 {
 		sub.Grant.Expires = time.UnixMilli(g.Expires).UTC()
 	}
+	if g.Snapshot != "" {
+		if sub.Snapshot, err = pandapush.ParseCursor(p.App(), g.Snapshot); err != nil {
+			return sub, err
+		}
+	}
 	return sub, nil
 }
 
-func encodeGrant(g pandapush.Grant) (string, error) {
+// encodeGrant returns what a record has of a subscription but for where that begins.
+func encodeGrant(sub pandapush.Subscription) (string, error) {
+	g := sub.Grant
 	stored := storedGrant{
 		App: g.App, Scope: g.Scope, Pub: g.Pub, Sub: g.Sub, Presence: g.Presence, User: g.User, Key: g.Key,
+		Snapshot: cursorText(sub.Snapshot),
 	}
 	if !g.Expires.IsZero() {
 		stored.Expires = g.Expires.UnixMilli()

@@ -179,7 +179,7 @@ func (s *Streams) ChangeSubscriptions(
 		args = append(args, pattern)
 	}
 	for _, pattern := range slices.Sorted(maps.Keys(add)) {
-		grant, err := encodeGrant(add[pattern].Grant)
+		grant, err := encodeGrant(add[pattern])
 		if err != nil {
 			return "", false, fmt.Errorf("change subscriptions: %w", err)
 		}

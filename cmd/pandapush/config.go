@@ -165,7 +165,10 @@ type serveFlags struct {
 	MaxFrameBytes    count   `default:"1048576" help:"Largest WebSocket frame or body of Bayeux messages."`
 	MaxSubscriptions count   `default:"1000" help:"Subscriptions of one session."`
 
-	TokenExpiry tokenExpiry `default:"subscribe" placeholder:"WHEN" help:"When a token's expiry counts: subscribe (a subscription goes on) or enforce (it ends)."`
+	TokenExpiry      tokenExpiry `default:"subscribe" placeholder:"WHEN" help:"When a token's expiry counts: subscribe (a subscription goes on) or enforce (it ends)."`
+	PresenceTTL      span        `name:"presence-ttl" default:"30s" help:"How long a user stays in a room when its connection is lost without a word; at most twice CONNECT_TIMEOUT."`
+	MaxPresenceBytes count       `default:"4096" help:"Largest presence object of a token."`
+	RoomPage         count       `default:"1000" help:"Members of a room that are listed at a time, about."`
 
 	HistoryLength count `default:"10000" help:"Messages kept for each application, about."`
 	HistoryAge    span  `default:"24h" help:"How long messages are kept."`

@@ -29,11 +29,12 @@ import (
 
 // What the packages need of each other is declared where it is needed; here it is seen to fit.
 var (
-	_ edge.Stream  = (*streams.Streams)(nil)
-	_ edge.Records = (*streams.Streams)(nil)
-	_ edge.Keys    = (*db.KeyRing)(nil)
-	_ api.Appender = (*streams.Streams)(nil)
-	_ api.KeyRing  = (*db.KeyRing)(nil)
+	_ edge.Stream   = (*streams.Streams)(nil)
+	_ edge.Records  = (*streams.Streams)(nil)
+	_ edge.Presence = (*streams.Streams)(nil)
+	_ edge.Keys     = (*db.KeyRing)(nil)
+	_ api.Appender  = (*streams.Streams)(nil)
+	_ api.KeyRing   = (*db.KeyRing)(nil)
 )
 
 type serveCmd struct {
@@ -121,7 +122,7 @@ func (s *server) buildStores(env *environment, metrics prometheus.Registerer) er
 	}
 	s.streams, err = streams.Open(env.ctx, streams.Config{
 		Redis: topology, Prefix: string(s.cfg.RedisPrefix), Node: s.node,
-		MaxLen: int64(s.cfg.HistoryLength), MaxAge: time.Duration(s.cfg.HistoryAge), Retention: s.retention,
+		MaxLen: int64(s.cfg.HistoryLength), MaxAge: time.Duration(s.cfg.HistoryAge), Retention: s.retention, RoomPage: int64(s.cfg.RoomPage),
 		Log: s.log, Metrics: metrics,
 	})
 	if err != nil {
@@ -168,10 +169,11 @@ func (s *server) prepareSchema(ctx context.Context) error {
 // buildFront makes what clients talk to.
 func (s *server) buildFront(metrics *prometheus.Registry) {
 	s.edge = edge.New(edge.Config{
-		Node: s.node, Stream: s.streams, Records: s.streams, Keys: s.keys, Log: s.log, Metrics: metrics,
+		Node: s.node, Stream: s.streams, Records: s.streams, Presence: s.streams, Keys: s.keys, Log: s.log, Metrics: metrics,
 		Timeout: time.Duration(s.cfg.ConnectTimeout), PingInterval: time.Duration(s.cfg.PingInterval), WriteTimeout: time.Duration(s.cfg.WriteTimeout),
+		PresenceTTL: time.Duration(s.cfg.PresenceTTL),
 		Limits: edge.Limits{
-			FrameBytes: int(s.cfg.MaxFrameBytes), DataBytes: int(s.cfg.MaxMessageBytes), Subscriptions: int(s.cfg.MaxSubscriptions),
+			FrameBytes: int(s.cfg.MaxFrameBytes), DataBytes: int(s.cfg.MaxMessageBytes), Subscriptions: int(s.cfg.MaxSubscriptions), PresenceBytes: int(s.cfg.MaxPresenceBytes),
 		},
 		EnforceExpiry: s.cfg.TokenExpiry == "enforce", Script: client.FayeHandler(),
 	})

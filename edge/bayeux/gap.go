@@ -39,10 +39,12 @@ type Start struct {
 	Since   bool             // the client asked for what was before
 	Gap     string           // why some of that may be missing; "" if it is all there
 	GapTo   pandapush.Cursor // where what is there begins
+	Room    *pandapush.Room  // who is in the room that the pattern names; nil if it names none
 }
 
-// AppendStarts appends the "ext" of a reply to a subscribe: the cursor at which the subscription begins, and for one that
-// asked for what was before, whether all of it is there. For an array of channels these are objects by channel.
+// AppendStarts appends the "ext" of a reply to a subscribe: the cursor at which the subscription begins, for one that
+// asked for what was before, whether all of it is there, and for a room who is in it. For an array of channels these are
+// objects by channel.
 func AppendStarts(dst []byte, starts []Start, array bool) []byte {
 	dst = append(dst, `{"cursor":`...)
 	dst = appendEach(dst, starts, array, func(dst []byte, s Start) []byte {
@@ -50,8 +52,11 @@ func AppendStarts(dst []byte, starts []Start, array bool) []byte {
 		dst = s.Cursor.AppendText(dst)
 		return append(dst, '"')
 	})
-	var asked, broken []Start
+	var asked, broken, rooms []Start
 	for _, s := range starts {
+		if s.Room != nil {
+			rooms = append(rooms, s)
+		}
 		if s.Since {
 			asked = append(asked, s)
 		}
@@ -68,6 +73,32 @@ func AppendStarts(dst []byte, starts []Start, array bool) []byte {
 		dst = appendEach(dst, broken, array, func(dst []byte, s Start) []byte {
 			return AppendGapDetail(dst, s.Pattern.App(), s.Cursor, s.GapTo, s.Gap)
 		})
+	}
+	if len(rooms) > 0 {
+		dst = append(dst, `,"presence":`...)
+		dst = appendEach(dst, rooms, array, func(dst []byte, s Start) []byte { return appendRoom(dst, s.Room) })
+	}
+	return append(dst, '}')
+}
+
+// appendRoom appends who is in a room, in the shape of a notice that all of them have come. Of a room that is too large it
+// is a page, with the number of all and the name of the next page.
+func appendRoom(dst []byte, room *pandapush.Room) []byte {
+	dst = append(dst, `{"subscribe":{`...)
+	for i, m := range room.Members {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendString(dst, m.User)
+		dst = append(dst, ':')
+		dst = append(dst, m.Data...)
+	}
+	dst = append(dst, '}')
+	if room.Next != "" {
+		dst = append(dst, `,"count":`...)
+		dst = strconv.AppendInt(dst, room.Count, 10)
+		dst = append(dst, `,"next":`...)
+		dst = appendString(dst, room.Next)
 	}
 	return append(dst, '}')
 }

@@ -130,6 +130,13 @@ func AppendDelivery(dst []byte, channel string, data []byte, id pandapush.Cursor
 	return append(dst, `"}`...)
 }
 
+// AppendNotice is AppendDelivery for a message of the server's own. No publisher can make one: nothing of a published
+// message's "ext" is delivered.
+func AppendNotice(dst []byte, channel string, data []byte, id pandapush.Cursor) []byte {
+	dst = AppendDelivery(dst, channel, data, id)
+	return append(dst[:len(dst)-1], `,"ext":{"notice":true}}`...)
+}
+
 // appendString appends s as a JSON string. Besides what JSON demands it escapes U+2028 and U+2029, which end a line in
 // JavaScript, and it replaces bytes that are not UTF-8.
 func appendString(dst []byte, s string) []byte {
