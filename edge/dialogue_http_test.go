@@ -11,7 +11,9 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -128,12 +130,13 @@ func (p *httpPeer) close() {
 
 func (p *httpPeer) rest() ([]item, error) { return p.drain(), nil }
 
-// rawPeer sends one HTTP request as it is written down.
+// rawPeer sends one HTTP request as it is written down. If the response is an event stream, it goes on reading that.
 type rawPeer struct {
 	inbox
 	conn     net.Conn
 	reader   *bufio.Reader
 	response *http.Response
+	events   sync.WaitGroup
 }
 
 // request sends an HTTP request: a request line, headers, and behind an empty line a body. "%%…%%" is percent-encoded.
@@ -225,7 +228,27 @@ func (p *rawPeer) read(method string) error {
 	}
 	var err error
 	p.response, err = http.ReadResponse(p.reader, &http.Request{Method: method}) //nolint:bodyclose // rest does
-	return err
+	if err != nil || p.response.Header.Get("Content-Type") != "text/event-stream" {
+		return err
+	}
+	p.events.Go(p.readEvents)
+	return p.conn.SetReadDeadline(time.Time{})
+}
+
+// readEvents hands on the lines of an event stream: the messages in its data, and "retry" as such. Of ids and comments
+// there are other tests.
+func (p *rawPeer) readEvents() {
+	lines := bufio.NewScanner(p.response.Body)
+	for lines.Scan() {
+		name, value, _ := strings.Cut(lines.Text(), ": ")
+		switch name {
+		case "data":
+			p.receive([]byte(value))
+		case "retry":
+			p.inbox <- item{"retry", value}
+		}
+	}
+	p.inbox <- item{"end", ""}
 }
 
 func (s *stage) matchHeader(want string, got http.Header) error {
@@ -272,8 +295,11 @@ func (p *rawPeer) send(string, string) error {
 	return errors.New("a peer that sends requests as they are can't do that")
 }
 
-// next expects the end of the connection: nothing else comes behind a response.
+// next returns what the stream brings. Behind any other response there is nothing but the end of the connection.
 func (p *rawPeer) next() (item, error) {
+	if p.streams() {
+		return p.inbox.next()
+	}
 	b, err := p.reader.ReadByte()
 	if err == nil {
 		return item{}, fmt.Errorf("besides: %q", b)
@@ -284,11 +310,18 @@ func (p *rawPeer) next() (item, error) {
 	return item{"end", ""}, nil
 }
 
-func (p *rawPeer) close() { _ = p.conn.Close() }
+func (p *rawPeer) streams() bool {
+	return p.response != nil && p.response.Header.Get("Content-Type") == "text/event-stream"
+}
+
+func (p *rawPeer) close() {
+	_ = p.conn.Close()
+	p.events.Wait()
+}
 
 func (p *rawPeer) rest() ([]item, error) {
-	if p.response != nil {
+	if p.response != nil && !p.streams() {
 		_ = p.response.Body.Close()
 	}
-	return p.drain(), nil
+	return slices.DeleteFunc(p.drain(), func(i item) bool { return i.kind == "end" }), nil
 }

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -170,6 +171,8 @@ func (s *stage) peer(name string) (peer, error) {
 		p = newHTTPPeer(s)
 	case "ws", "websocket":
 		p = newSocketPeer(s)
+	case "es":
+		return nil, errors.New("no stream was asked for")
 	default:
 		return nil, fmt.Errorf("who is %s?", name)
 	}
@@ -237,8 +240,15 @@ func (s *stage) command(words []string) error {
 		return s.await("held", func() bool {
 			return slices.ContainsFunc(s.nodes, func(n *node) bool { return n.holds(words[1]) })
 		})
-	case "alone": // alone ID: waits until the session has no path
-		return s.await("alone", func() bool {
+	case "attached": // attached ID: waits until the session has a path
+		return s.await("attached", func() bool {
+			return slices.ContainsFunc(s.nodes, func(n *node) bool {
+				session, ok := n.sessions.get(words[1])
+				return ok && session.finally() == nil
+			})
+		})
+	case "detached": // detached ID: waits until it has none
+		return s.await("detached", func() bool {
 			return !slices.ContainsFunc(s.nodes, func(n *node) bool {
 				_, ok := n.sessions.get(words[1])
 				return ok

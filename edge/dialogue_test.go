@@ -67,7 +67,7 @@ func (d *dialogue) transports() []string {
 // transportOf returns how a peer talks: as its name says, or else as the dialogue is told.
 func transportOf(peer, told string) string {
 	switch {
-	case strings.HasPrefix(peer, "http"), strings.HasPrefix(peer, "ws"):
+	case strings.HasPrefix(peer, "http"), strings.HasPrefix(peer, "ws"), strings.HasPrefix(peer, "es"):
 		return strings.TrimRight(peer, "0123456789")
 	}
 	return told
