@@ -37,20 +37,21 @@ type step struct {
 func TestDialogues(t *testing.T) {
 	redis := streamstest.Redis(t)
 	for _, d := range readDialogues(t) {
-		t.Run(d.name, func(t *testing.T) {
-			for _, transport := range d.transports() {
-				t.Run(transport, func(t *testing.T) {
-					t.Run("one node", func(t *testing.T) { d.tell(t, newStage(t, d, transport, 1, "")) })
-					if d.alone {
-						return
-					}
-					t.Run("two nodes", func(t *testing.T) { d.tell(t, newStage(t, d, transport, 2, "")) })
-					if !d.uses("clock") { // Redis has its own
-						t.Run("two nodes with Redis", func(t *testing.T) { d.tell(t, newStage(t, d, transport, 2, redis)) })
-					}
+		for _, transport := range d.transports() {
+			tell := func(where string, nodes int, redis string) {
+				t.Run(strings.Join([]string{d.name, transport, where}, "/"), func(t *testing.T) {
+					t.Parallel() // they wait more than they work
+					d.tell(t, newStage(t, d, transport, nodes, redis))
 				})
 			}
-		})
+			tell("one node", 1, "")
+			if !d.alone {
+				tell("two nodes", 2, "")
+			}
+			if !d.alone && !d.uses("clock") { // Redis has its own
+				tell("two nodes with Redis", 2, redis)
+			}
+		}
 	}
 }
 
