@@ -145,7 +145,7 @@ func TestOldKeysAreKept(t *testing.T) {
 			if err := d.AddUses(t.Context(), uses); err != nil {
 				t.Fatalf("the count of a busy key is full: %v", err)
 			}
-			key, err := d.CreateKey(t.Context(), db.NewKey{App: oldApp, By: "bob"})
+			key, err := d.CreateKey(t.Context(), pandapush.NewKey{App: oldApp, By: "bob"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -281,7 +281,7 @@ func TestDatabaseThatStoppedBeforeTheLastKnexMigrations(t *testing.T) {
 	if err := d.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.CreateKey(t.Context(), db.NewKey{App: oldApp, By: "bob"}); err != nil {
+	if _, err := d.CreateKey(t.Context(), pandapush.NewKey{App: oldApp, By: "bob"}); err != nil {
 		t.Errorf("CreateKey() = %v", err)
 	}
 }

@@ -38,7 +38,7 @@ func (d *DB) CreateApp(ctx context.Context, by, name string) (pandapush.App, err
 		if err := d.exec(ctx, tx, insertAdmin, app.ID, by); err != nil {
 			return err
 		}
-		return d.audit(ctx, tx, Change{By: by, Action: AppCreated, App: app.ID, After: Fields{"name": name, "admins": app.Admins}})
+		return d.audit(ctx, tx, pandapush.Change{By: by, Action: pandapush.AppCreated, App: app.ID, After: pandapush.Fields{"name": name, "admins": app.Admins}})
 	})
 	if err != nil {
 		return pandapush.App{}, fmt.Errorf("create application: %w", err)
@@ -46,14 +46,7 @@ func (d *DB) CreateApp(ctx context.Context, by, name string) (pandapush.App, err
 	return app, nil
 }
 
-// AppChange is what UpdateApp changes. Fields that are nil stay as they are.
-type AppChange struct {
-	Name     *string  // 1 to 255 characters
-	Admins   []string // user names, 1 to 255 characters each, at most 1,000; duplicates count once
-	Settings *pandapush.Settings
-}
-
-func (c AppChange) check(by string) error {
+func checkAppChange(by string, c pandapush.AppChange) error {
 	wrong := checkText("user", by, 1)
 	if c.Name != nil {
 		wrong = append(wrong, checkText("name", *c.Name, 1)...)
@@ -72,8 +65,8 @@ func (c AppChange) check(by string) error {
 
 // UpdateApp changes an application on behalf of by, all or nothing, and returns it as it is then. What is so already is no
 // change and leaves no trace. It returns pandapush.ErrNotFound if the application does not exist.
-func (d *DB) UpdateApp(ctx context.Context, by string, id pandapush.AppID, change AppChange) (pandapush.App, error) {
-	if err := change.check(by); err != nil {
+func (d *DB) UpdateApp(ctx context.Context, by string, id pandapush.AppID, change pandapush.AppChange) (pandapush.App, error) {
+	if err := checkAppChange(by, change); err != nil {
 		return pandapush.App{}, fmt.Errorf("update application: %w", err)
 	}
 	var app pandapush.App
@@ -81,7 +74,7 @@ func (d *DB) UpdateApp(ctx context.Context, by string, id pandapush.AppID, chang
 		if app, err = d.lockApp(ctx, tx, id); err != nil {
 			return err
 		}
-		before, after := change.apply(&app)
+		before, after := apply(change, &app)
 		if len(after) == 0 {
 			return nil
 		}
@@ -89,7 +82,7 @@ func (d *DB) UpdateApp(ctx context.Context, by string, id pandapush.AppID, chang
 		if err := d.writeApp(ctx, tx, app); err != nil {
 			return err
 		}
-		return d.audit(ctx, tx, Change{By: by, Action: AppUpdated, App: id, Before: before, After: after})
+		return d.audit(ctx, tx, pandapush.Change{By: by, Action: pandapush.AppUpdated, App: id, Before: before, After: after})
 	})
 	if err != nil {
 		return pandapush.App{}, fmt.Errorf("update application: %w", err)
@@ -98,8 +91,8 @@ func (d *DB) UpdateApp(ctx context.Context, by string, id pandapush.AppID, chang
 }
 
 // apply changes app and returns the fields that differ.
-func (c AppChange) apply(app *pandapush.App) (before, after Fields) {
-	before, after = Fields{}, Fields{}
+func apply(c pandapush.AppChange, app *pandapush.App) (before, after pandapush.Fields) {
+	before, after = pandapush.Fields{}, pandapush.Fields{}
 	note := func(field string, old, new any) { before[field], after[field] = old, new }
 	if c.Name != nil && *c.Name != app.Name {
 		note("name", app.Name, *c.Name)
@@ -169,8 +162,8 @@ func (d *DB) DeleteApp(ctx context.Context, by string, id pandapush.AppID) error
 				return err
 			}
 		}
-		before := Fields{"name": app.Name, "admins": app.Admins, "settings": app.Settings}
-		return d.audit(ctx, tx, Change{By: by, Action: AppDeleted, App: id, Before: before})
+		before := pandapush.Fields{"name": app.Name, "admins": app.Admins, "settings": app.Settings}
+		return d.audit(ctx, tx, pandapush.Change{By: by, Action: pandapush.AppDeleted, App: id, Before: before})
 	})
 	if err != nil {
 		return fmt.Errorf("delete application: %w", err)

@@ -18,28 +18,8 @@ const (
 	administered = `id IN (SELECT application_id FROM application_users WHERE user_id = ?)`
 )
 
-// AppOrder is what a list of applications is sorted by.
-type AppOrder string
-
-// The orders. Equal ones are sorted by id.
-const (
-	ByName    AppOrder = "name" // upper and lower case alike, as far as the database knows them
-	ByCreated AppOrder = "created_at"
-	ByID      AppOrder = "id"
-)
-
-// AppQuery says which applications are wanted. Zero fields leave nothing out.
-type AppQuery struct {
-	User       string   // only those that this user administers
-	Search     string   // part of the name, upper and lower case alike, or the beginning of the id
-	Sort       AppOrder // ByName if empty
-	Descending bool
-	Offset     int
-	Limit      int // at most so many; 0 for all
-}
-
 // FindApps returns a page of applications and how many there are on all pages.
-func (d *DB) FindApps(ctx context.Context, q AppQuery) (apps []pandapush.App, total int, err error) {
+func (d *DB) FindApps(ctx context.Context, q pandapush.AppQuery) (apps []pandapush.App, total int, err error) {
 	order := d.driver.order(q.Sort)
 	if order == "" {
 		wrong := pandapush.Invalid{{Field: "sort", Detail: "not name, created_at or id"}}
@@ -52,7 +32,7 @@ func (d *DB) FindApps(ctx context.Context, q AppQuery) (apps []pandapush.App, to
 	if q.Descending {
 		direction = ` DESC`
 	}
-	where, args := q.where()
+	where, args := appWhere(q)
 	err = d.query(ctx, d.sql, func(rows *sql.Rows) error { return rows.Scan(&total) },
 		`SELECT count(*) FROM applications`+where, slices.Clone(args)...)
 	if err != nil {
@@ -70,7 +50,8 @@ func (d *DB) FindApps(ctx context.Context, q AppQuery) (apps []pandapush.App, to
 	return apps, total, nil
 }
 
-func (q AppQuery) where() (clause string, args []any) {
+// appWhere returns the condition that q is.
+func appWhere(q pandapush.AppQuery) (clause string, args []any) {
 	var all []string
 	if q.User != "" {
 		all, args = append(all, administered), append(args, q.User)

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/pandapush/pandapush"
 )
@@ -17,33 +16,8 @@ const (
 	selectAudit = `SELECT id, at, actor, action, application_id, target, before, after FROM audit`
 )
 
-// What the methods of this package do, as Change.Action says it.
-const (
-	AppCreated = "app.create"
-	AppUpdated = "app.update"
-	AppDeleted = "app.delete"
-	KeyCreated = "key.create"
-	KeyRotated = "key.rotate"
-	KeyRevoked = "key.revoke"
-	KeyDeleted = "key.delete"
-)
-
-// Fields are named values of what was changed; they can be written as JSON. No secret is ever among them.
-type Fields map[string]any
-
-// Change is a row of the audit log: who did what, when, and what became of what.
-type Change struct {
-	ID            int64 // grows with time; set by the database
-	At            time.Time
-	By            string
-	Action        string
-	App           pandapush.AppID // empty if it is not about one
-	Target        string          // what of the application: a key's id, for example; may be empty
-	Before, After Fields          // those that differ; nil if there was or is nothing
-}
-
 // Record writes a change that was made elsewhere than in this database. ID and At are not looked at.
-func (d *DB) Record(ctx context.Context, c Change) error {
+func (d *DB) Record(ctx context.Context, c pandapush.Change) error {
 	if err := d.audit(ctx, d.sql, c); err != nil {
 		return fmt.Errorf("record change: %w", err)
 	}
@@ -51,7 +25,7 @@ func (d *DB) Record(ctx context.Context, c Change) error {
 }
 
 // audit writes a row. Methods that change something call it in their transaction.
-func (d *DB) audit(ctx context.Context, r runner, c Change) error {
+func (d *DB) audit(ctx context.Context, r runner, c pandapush.Change) error {
 	before, err1 := encodeFields(c.Before)
 	after, err2 := encodeFields(c.After)
 	if err := cmp.Or(err1, err2); err != nil {
@@ -64,7 +38,7 @@ func (d *DB) audit(ctx context.Context, r runner, c Change) error {
 	return nil
 }
 
-func encodeFields(f Fields) (sql.NullString, error) {
+func encodeFields(f pandapush.Fields) (sql.NullString, error) {
 	if f == nil {
 		return sql.NullString{}, nil
 	}
@@ -74,20 +48,10 @@ func encodeFields(f Fields) (sql.NullString, error) {
 
 func nullable(s string) sql.NullString { return sql.NullString{String: s, Valid: s != ""} }
 
-// AuditQuery says which changes are wanted. Zero fields leave nothing out.
-type AuditQuery struct {
-	App    pandapush.AppID
-	User   string // only of applications that this user administers; nothing of what is about none
-	By     string
-	Action string // an action, or the part before the dot: "key" is all that is done to keys
-	Before int64  // only rows with a smaller ID: the rest of a list
-	Limit  int    // at most so many; required
-}
-
 // Audit returns changes, the newest first.
-func (d *DB) Audit(ctx context.Context, q AuditQuery) ([]Change, error) {
-	where, args := q.where()
-	var changes []Change
+func (d *DB) Audit(ctx context.Context, q pandapush.AuditQuery) ([]pandapush.Change, error) {
+	where, args := auditWhere(q)
+	var changes []pandapush.Change
 	err := d.query(ctx, d.sql, func(rows *sql.Rows) error {
 		c, err := scanChange(rows)
 		changes = append(changes, c)
@@ -99,7 +63,8 @@ func (d *DB) Audit(ctx context.Context, q AuditQuery) ([]Change, error) {
 	return changes, nil
 }
 
-func (q AuditQuery) where() (clause string, args []any) {
+// auditWhere returns the condition that q is.
+func auditWhere(q pandapush.AuditQuery) (clause string, args []any) {
 	var all []string
 	add := func(condition string, values ...any) {
 		all, args = append(all, condition), append(args, values...)
@@ -135,7 +100,7 @@ func likeText(text string) string {
 	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text)
 }
 
-func scanChange(rows *sql.Rows) (c Change, err error) {
+func scanChange(rows *sql.Rows) (c pandapush.Change, err error) {
 	var at moment
 	var app, target, before, after sql.NullString
 	err = rows.Scan(&c.ID, &at, &c.By, &c.Action, &app, &target, &before, &after)
@@ -143,7 +108,7 @@ func scanChange(rows *sql.Rows) (c Change, err error) {
 	return c, cmp.Or(err, decodeFields(before, &c.Before), decodeFields(after, &c.After))
 }
 
-func decodeFields(text sql.NullString, f *Fields) error {
+func decodeFields(text sql.NullString, f *pandapush.Fields) error {
 	if !text.Valid {
 		return nil
 	}

@@ -3,7 +3,7 @@ package db_test
 import (
 	"testing"
 
-	"github.com/pandapush/pandapush/db"
+	"github.com/pandapush/pandapush"
 )
 
 func TestNothingChangesWithoutItsAuditRow(t *testing.T) {
@@ -20,14 +20,14 @@ func TestNothingChangesWithoutItsAuditRow(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			key, err := d.CreateKey(t.Context(), db.NewKey{App: app.ID, By: "alice"})
+			key, err := d.CreateKey(t.Context(), pandapush.NewKey{App: app.ID, By: "alice"})
 			if err != nil {
 				t.Fatal(err)
 			}
 			e.exec(t, "DROP TABLE audit")
 			_, err1 := d.CreateApp(t.Context(), "alice", "another")
-			_, err2 := d.UpdateApp(t.Context(), "alice", app.ID, db.AppChange{Name: new("y"), Admins: []string{}})
-			_, err3 := d.CreateKey(t.Context(), db.NewKey{App: app.ID, By: "alice"})
+			_, err2 := d.UpdateApp(t.Context(), "alice", app.ID, pandapush.AppChange{Name: new("y"), Admins: []string{}})
+			_, err3 := d.CreateKey(t.Context(), pandapush.NewKey{App: app.ID, By: "alice"})
 			_, err4 := d.RotateKey(t.Context(), "alice", app.ID, key.ID, 0)
 			for i, err := range []error{
 				err1, err2, err3, err4, d.RevokeKey(t.Context(), "alice", app.ID, key.ID),

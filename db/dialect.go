@@ -13,6 +13,8 @@ import (
 	"github.com/pressly/goose/v3/database"
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/pandapush/pandapush"
 )
 
 // Driver names one of the two databases.
@@ -77,14 +79,14 @@ func (d Driver) locking(query string) string {
 
 // order returns what a list of applications is sorted by, "" for what there is not. Names are compared byte by byte, or
 // Postgres would do it by whatever rules its server was set up with.
-func (d Driver) order(by AppOrder) string {
+func (d Driver) order(by pandapush.AppOrder) string {
 	switch by {
-	case "", ByName:
+	case "", pandapush.ByName:
 		if d == Postgres {
 			return `lower(coalesce(name, '')) COLLATE "C"`
 		}
 		return `lower(coalesce(name, ''))`
-	case ByCreated, ByID:
+	case pandapush.ByCreated, pandapush.ByID:
 		return string(by)
 	}
 	return ""

@@ -24,40 +24,68 @@ const (
 	maxOverlap = 365 * 24 * time.Hour // of a rotation
 )
 
-// NewKey is what a key is made from.
-type NewKey struct {
-	App     pandapush.AppID
-	By      string    // who makes it; 1 to 255 characters
-	Purpose string    // free text of at most 255 characters
-	Expires time.Time // zero for never; kept to the millisecond
-}
-
 // CreateKey makes a key with a random id and secret and returns it with the secret. It returns pandapush.ErrNotFound if
 // the application does not exist.
-func (d *DB) CreateKey(ctx context.Context, k NewKey) (pandapush.Key, error) {
-	if err := k.check(); err != nil {
+func (d *DB) CreateKey(ctx context.Context, k pandapush.NewKey) (pandapush.Key, error) {
+	if err := checkNewKey(k); err != nil {
 		return pandapush.Key{}, fmt.Errorf("create key: %w", err)
 	}
-	key := pandapush.Key{
-		ID: newKeyID(), App: k.App, Secret: newSecret(), CreatedBy: k.By, Purpose: k.Purpose,
-		CreatedAt: now(), ExpiresAt: k.Expires.UTC().Truncate(time.Millisecond),
-	}
-	err := d.inTx(ctx, func(tx *sql.Tx) error {
-		err := d.exec(ctx, tx, insertKey,
-			key.ID, key.App, key.Secret.Reveal(), key.CreatedBy, key.ExpiresAt, key.Purpose, key.CreatedAt)
-		if err != nil {
-			return err
-		}
-		after := Fields{"purpose": key.Purpose, "expires": optional(key.ExpiresAt)}
-		return d.audit(ctx, tx, Change{By: k.By, Action: KeyCreated, App: key.App, Target: string(key.ID), After: after})
-	})
+	key := newKey(k)
+	err := d.inTx(ctx, func(tx *sql.Tx) error { return d.addKey(ctx, tx, key) })
 	if err != nil {
 		return pandapush.Key{}, fmt.Errorf("create key: %w", err)
 	}
 	return key, nil
 }
 
-func (k NewKey) check() error {
+func newKey(k pandapush.NewKey) pandapush.Key {
+	return pandapush.Key{
+		ID: newKeyID(), App: k.App, Secret: newSecret(), CreatedBy: k.By, Purpose: k.Purpose,
+		CreatedAt: now(), ExpiresAt: k.Expires.UTC().Truncate(time.Millisecond),
+	}
+}
+
+func (d *DB) addKey(ctx context.Context, tx *sql.Tx, key pandapush.Key) error {
+	err := d.exec(ctx, tx, insertKey,
+		key.ID, key.App, key.Secret.Reveal(), key.CreatedBy, key.ExpiresAt, key.Purpose, key.CreatedAt)
+	if err != nil {
+		return err
+	}
+	after := pandapush.Fields{"purpose": key.Purpose, "expires": optional(key.ExpiresAt)}
+	return d.audit(ctx, tx, pandapush.Change{By: key.CreatedBy, Action: pandapush.KeyCreated, App: key.App, Target: string(key.ID), After: after})
+}
+
+// ConsoleKey returns a key of that purpose that can be used, the oldest there is; or makes one on behalf of by, which
+// expires in years. It returns pandapush.ErrNotFound if the application does not exist.
+func (d *DB) ConsoleKey(ctx context.Context, by string, app pandapush.AppID, purpose string, years int) (key pandapush.Key, err error) {
+	wanted := pandapush.NewKey{App: app, By: by, Purpose: purpose, Expires: now().AddDate(years, 0, 0)}
+	if err := checkNewKey(wanted); err != nil {
+		return pandapush.Key{}, fmt.Errorf("console key: %w", err)
+	}
+	err = d.inTx(ctx, func(tx *sql.Tx) error {
+		// Locked, so that two who ask at once get the same key.
+		if _, err := d.lockApp(ctx, tx, app); err != nil {
+			return err
+		}
+		keys, err := d.keys(ctx, tx, selectKey+` WHERE application_id = ? AND purpose = ? ORDER BY created_at, id`, app, purpose)
+		if err != nil {
+			return err
+		}
+		for _, key = range keys {
+			if key.Usable(now()) == nil {
+				return nil
+			}
+		}
+		key = newKey(wanted)
+		return d.addKey(ctx, tx, key)
+	})
+	if err != nil {
+		return pandapush.Key{}, fmt.Errorf("console key: %w", err)
+	}
+	return key, nil
+}
+
+func checkNewKey(k pandapush.NewKey) error {
 	if !k.App.Valid() {
 		return fmt.Errorf("application: %w", pandapush.ErrNotFound)
 	}
@@ -71,13 +99,13 @@ func (k NewKey) check() error {
 // RevokeKey makes a key unusable for good on behalf of by; the time of its first revocation is kept. It returns
 // pandapush.ErrNotFound if the application has no such key.
 func (d *DB) RevokeKey(ctx context.Context, by string, app pandapush.AppID, id pandapush.KeyID) error {
-	err := d.changeKey(ctx, by, app, id, func(tx *sql.Tx, key pandapush.Key) (*Change, error) {
+	err := d.changeKey(ctx, by, app, id, func(tx *sql.Tx, key pandapush.Key) (*pandapush.Change, error) {
 		if !key.RevokedAt.IsZero() {
 			return nil, nil
 		}
 		moment := now()
 		err := d.exec(ctx, tx, revokeKey, moment, moment, app, id)
-		return &Change{Action: KeyRevoked, Before: Fields{"revoked_at": nil}, After: Fields{"revoked_at": moment}}, err
+		return &pandapush.Change{Action: pandapush.KeyRevoked, Before: pandapush.Fields{"revoked_at": nil}, After: pandapush.Fields{"revoked_at": moment}}, err
 	})
 	if err != nil {
 		return fmt.Errorf("revoke key: %w", err)
@@ -94,8 +122,8 @@ func (d *DB) RotateKey(ctx context.Context, by string, app pandapush.AppID, id p
 		return pandapush.Key{}, fmt.Errorf("rotate key: %w", wrong)
 	}
 	var rotated pandapush.Key
-	err := d.changeKey(ctx, by, app, id, func(tx *sql.Tx, key pandapush.Key) (*Change, error) {
-		before := Fields{"previous_until": optional(key.PreviousUntil)}
+	err := d.changeKey(ctx, by, app, id, func(tx *sql.Tx, key pandapush.Key) (*pandapush.Change, error) {
+		before := pandapush.Fields{"previous_until": optional(key.PreviousUntil)}
 		moment := now()
 		key.PreviousSecret, key.PreviousUntil = key.Secret, moment.Add(overlap).Truncate(time.Millisecond)
 		if overlap == 0 {
@@ -104,7 +132,7 @@ func (d *DB) RotateKey(ctx context.Context, by string, app pandapush.AppID, id p
 		key.Secret, key.UpdatedAt = newSecret(), moment
 		err := d.exec(ctx, tx, rotateKey, key.Secret.Reveal(), nullable(key.PreviousSecret.Reveal()), key.PreviousUntil, moment, app, id)
 		rotated = key
-		return &Change{Action: KeyRotated, Before: before, After: Fields{"previous_until": optional(key.PreviousUntil)}}, err
+		return &pandapush.Change{Action: pandapush.KeyRotated, Before: before, After: pandapush.Fields{"previous_until": optional(key.PreviousUntil)}}, err
 	})
 	if err != nil {
 		return pandapush.Key{}, fmt.Errorf("rotate key: %w", err)
@@ -115,10 +143,10 @@ func (d *DB) RotateKey(ctx context.Context, by string, app pandapush.AppID, id p
 // DeleteKey removes a key on behalf of by, as if it had never been. It returns pandapush.ErrNotFound if the application has
 // no such key.
 func (d *DB) DeleteKey(ctx context.Context, by string, app pandapush.AppID, id pandapush.KeyID) error {
-	err := d.changeKey(ctx, by, app, id, func(tx *sql.Tx, key pandapush.Key) (*Change, error) {
+	err := d.changeKey(ctx, by, app, id, func(tx *sql.Tx, key pandapush.Key) (*pandapush.Change, error) {
 		err := d.exec(ctx, tx, deleteKey, app, id)
-		before := Fields{"purpose": key.Purpose, "created_by": key.CreatedBy, "expires": optional(key.ExpiresAt), "revoked_at": optional(key.RevokedAt)}
-		return &Change{Action: KeyDeleted, Before: before}, err
+		before := pandapush.Fields{"purpose": key.Purpose, "created_by": key.CreatedBy, "expires": optional(key.ExpiresAt), "revoked_at": optional(key.RevokedAt)}
+		return &pandapush.Change{Action: pandapush.KeyDeleted, Before: before}, err
 	})
 	if err != nil {
 		return fmt.Errorf("delete key: %w", err)
@@ -127,7 +155,7 @@ func (d *DB) DeleteKey(ctx context.Context, by string, app pandapush.AppID, id p
 }
 
 // changeKey calls change with a key that nobody else changes meanwhile, and writes down what it returns: nil for nothing.
-func (d *DB) changeKey(ctx context.Context, by string, app pandapush.AppID, id pandapush.KeyID, change func(*sql.Tx, pandapush.Key) (*Change, error)) error {
+func (d *DB) changeKey(ctx context.Context, by string, app pandapush.AppID, id pandapush.KeyID, change func(*sql.Tx, pandapush.Key) (*pandapush.Change, error)) error {
 	if err := checkText("user", by, 1).OrNil(); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package streams
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -14,6 +15,26 @@ import (
 
 // listPage is how many keys Redis looks at in one step of a listing.
 const listPage = 500
+
+// Session returns a session as it is stored, with the time that it has left to live. The error is pandapush.ErrNotFound,
+// wraps pandapush.ErrUnavailable, or is ctx's.
+func (s *Streams) Session(ctx context.Context, id string) (session pandapush.Session, ttl time.Duration, err error) {
+	if id == "" || len(id) > maxSessionID {
+		return pandapush.Session{}, 0, pandapush.ErrNotFound
+	}
+	name := s.keys.session(id)
+	record, left := redis.NewMapStringStringCmd(ctx, "hgetall", name), redis.NewDurationCmd(ctx, time.Millisecond, "pttl", name)
+	if err := s.of[bucketOf(id)].calls.do(ctx, record, left); err != nil {
+		return pandapush.Session{}, 0, fmt.Errorf("session: %w", err)
+	}
+	if err := cmp.Or(record.Err(), left.Err()); err != nil {
+		return pandapush.Session{}, 0, fmt.Errorf("session: %w", unavailable(err))
+	}
+	if session, err = decodeSession(record.Val()); err != nil {
+		return pandapush.Session{}, 0, pandapush.ErrNotFound // there is none, or it is not ours
+	}
+	return session, max(0, left.Val()), nil
+}
 
 // ListSessions calls visit for every session, with the time that it has left to live, until visit returns false. The calls
 // come one at a time and in no order; a session may come twice. It looks at all keys of every Redis, a few hundred at a

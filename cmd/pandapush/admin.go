@@ -165,7 +165,7 @@ type keyAddCmd struct {
 // Run adds a key.
 func (c *keyAddCmd) Run(env *environment) error {
 	return c.change(env, func(ctx context.Context, d *db.DB) error {
-		wanted := db.NewKey{App: c.App, By: c.actor(), Purpose: c.Purpose}
+		wanted := pandapush.NewKey{App: c.App, By: c.actor(), Purpose: c.Purpose}
 		if c.Expires > 0 {
 			wanted.Expires = time.Now().Add(time.Duration(c.Expires))
 		}

@@ -29,6 +29,7 @@ func Exercise(t *testing.T, open func(testing.TB) *db.DB) {
 		"applications are found, sorted and paged":       appsFound,
 		"a rotated key has two secrets for a while":      keyRotated,
 		"a deleted key is gone":                          keyDeleted,
+		"the console's key is made once":                 consoleKey,
 		"every change is written down":                   audited,
 		"nobody without a name changes anything":         unaudited,
 		"deleting while keys are made leaves no orphans": deletedUnderLoad,
@@ -101,7 +102,7 @@ func namesRefused(t *testing.T, d *db.DB) {
 		}
 	}
 	app := mustApp(t, d, strings.Repeat("ä", 255))
-	for _, k := range []db.NewKey{
+	for _, k := range []pandapush.NewKey{
 		{App: app.ID},
 		{App: app.ID, By: "alice", Purpose: "a\x00b"},
 		{App: app.ID, By: "alice", Expires: time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC)},
@@ -119,7 +120,7 @@ func keyRoundTrip(t *testing.T, d *db.DB) {
 	t.Helper()
 	app := mustApp(t, d, "app")
 	expires := time.Date(2030, 2, 3, 4, 5, 6, 789_000_000, time.FixedZone("", 3600))
-	made, err := d.CreateKey(t.Context(), db.NewKey{App: app.ID, By: odd, Purpose: odd, Expires: expires})
+	made, err := d.CreateKey(t.Context(), pandapush.NewKey{App: app.ID, By: odd, Purpose: odd, Expires: expires})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +179,7 @@ func notFound(t *testing.T, d *db.DB) {
 	for _, id := range []pandapush.AppID{"", "nosuch", "a'b", "a\x00b", "\xff", pandapush.AppID(strings.Repeat("a", 1000))} {
 		_, err1 := d.App(ctx, id)
 		_, err2 := d.AppKeys(ctx, id)
-		_, err3 := d.CreateKey(ctx, db.NewKey{App: id, By: "alice"})
+		_, err3 := d.CreateKey(ctx, pandapush.NewKey{App: id, By: "alice"})
 		_, err4 := d.Key(ctx, id, "key")
 		for i, err := range []error{err1, err2, err3, err4, d.DeleteApp(ctx, "alice", id), d.RevokeKey(ctx, "alice", id, "key")} {
 			if !errors.Is(err, pandapush.ErrNotFound) {
@@ -248,7 +249,7 @@ func deletedUnderLoad(t *testing.T, d *db.DB) {
 	for range 4 {
 		all.Go(func() {
 			for {
-				_, err := d.CreateKey(t.Context(), db.NewKey{App: app.ID, By: "alice"})
+				_, err := d.CreateKey(t.Context(), pandapush.NewKey{App: app.ID, By: "alice"})
 				if errors.Is(err, pandapush.ErrNotFound) {
 					return
 				}
@@ -380,7 +381,7 @@ func mustApp(tb testing.TB, d *db.DB, name string) pandapush.App {
 
 func mustKey(tb testing.TB, d *db.DB, app pandapush.AppID) pandapush.Key {
 	tb.Helper()
-	key, err := d.CreateKey(tb.Context(), db.NewKey{App: app, By: "alice"})
+	key, err := d.CreateKey(tb.Context(), pandapush.NewKey{App: app, By: "alice"})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ func appUpdated(t *testing.T, d *db.DB) {
 	t.Helper()
 	app := mustApp(t, d, "before")
 	settings := pandapush.Settings{HistoryLength: 5, HistoryAge: time.Hour, Origins: []string{"https://a.b"}, PublishRate: 0.5, Suspended: true}
-	got, err := d.UpdateApp(t.Context(), "bob", app.ID, db.AppChange{Name: new(odd), Admins: []string{"carol", "alice", "carol"}, Settings: &settings})
+	got, err := d.UpdateApp(t.Context(), "bob", app.ID, pandapush.AppChange{Name: new(odd), Admins: []string{"carol", "alice", "carol"}, Settings: &settings})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,13 +36,13 @@ func appUpdated(t *testing.T, d *db.DB) {
 	if err != nil || len(all) != 1 || !all[app.ID].Equal(settings) {
 		t.Errorf("AppSettings() = %+v, %v", all, err)
 	}
-	if again, err := d.UpdateApp(t.Context(), "bob", app.ID, db.AppChange{Admins: []string{}}); err != nil || again.Name != odd || len(again.Admins) != 0 {
+	if again, err := d.UpdateApp(t.Context(), "bob", app.ID, pandapush.AppChange{Admins: []string{}}); err != nil || again.Name != odd || len(again.Admins) != 0 {
 		t.Errorf("without administrators: %+v, %v", again, err)
 	}
-	if _, err := d.UpdateApp(t.Context(), "bob", "nosuch", db.AppChange{Name: new("x")}); !errors.Is(err, pandapush.ErrNotFound) {
+	if _, err := d.UpdateApp(t.Context(), "bob", "nosuch", pandapush.AppChange{Name: new("x")}); !errors.Is(err, pandapush.ErrNotFound) {
 		t.Errorf("of no application: %v", err)
 	}
-	bad := db.AppChange{Name: new(""), Admins: []string{"a\x00"}, Settings: &pandapush.Settings{Connections: -1}}
+	bad := pandapush.AppChange{Name: new(""), Admins: []string{"a\x00"}, Settings: &pandapush.Settings{Connections: -1}}
 	_, err = d.UpdateApp(t.Context(), "bob", app.ID, bad)
 	wrong, _ := errors.AsType[pandapush.Invalid](err)
 	if len(wrong) != 3 || wrong[0].Field != "name" || wrong[1].Field != "admins" || wrong[2].Field != "connections" {
@@ -52,30 +53,30 @@ func appUpdated(t *testing.T, d *db.DB) {
 func appsFound(t *testing.T, d *db.DB) {
 	t.Helper()
 	ids := map[string]pandapush.AppID{}
-	for _, name := range []string{"b", "A", "a_x", "100%", "c"} {
+	for _, name := range []string{"b", "A b", "a b_x", "100%", "c"} {
 		ids[name] = mustApp(t, d, name).ID
 	}
-	if _, err := d.UpdateApp(t.Context(), "alice", ids["c"], db.AppChange{Admins: []string{"bob"}}); err != nil {
+	if _, err := d.UpdateApp(t.Context(), "alice", ids["c"], pandapush.AppChange{Admins: []string{"bob"}}); err != nil {
 		t.Fatal(err)
 	}
 	for _, row := range []struct {
-		query db.AppQuery
-		want  string // names, separated by spaces
+		query pandapush.AppQuery
+		want  string // names, separated by commas
 		total int
 	}{
-		{db.AppQuery{}, "100% A a_x b c", 5},
-		{db.AppQuery{Limit: 2}, "100% A", 5},
-		{db.AppQuery{Limit: 2, Offset: 2}, "a_x b", 5},
-		{db.AppQuery{Limit: 2, Offset: 9}, "", 5},
-		{db.AppQuery{Descending: true, Limit: 1}, "c", 5},
-		{db.AppQuery{User: "bob"}, "c", 1},
-		{db.AppQuery{User: "nobody"}, "", 0},
-		{db.AppQuery{Search: "a"}, "A a_x", 2},
-		{db.AppQuery{Search: "X"}, "a_x", 1},
-		{db.AppQuery{Search: "_"}, "a_x", 1},
-		{db.AppQuery{Search: "%"}, "100%", 1},
-		{db.AppQuery{Search: "a", User: "bob"}, "", 0},
-		{db.AppQuery{Search: "\x00"}, "", 0},
+		{pandapush.AppQuery{}, "100%,A b,a b_x,b,c", 5},
+		{pandapush.AppQuery{Limit: 2}, "100%,A b", 5},
+		{pandapush.AppQuery{Limit: 2, Offset: 2}, "a b_x,b", 5},
+		{pandapush.AppQuery{Limit: 2, Offset: 9}, "", 5},
+		{pandapush.AppQuery{Descending: true, Limit: 1}, "c", 5},
+		{pandapush.AppQuery{User: "bob"}, "c", 1},
+		{pandapush.AppQuery{User: "nobody"}, "", 0},
+		{pandapush.AppQuery{Search: "a B"}, "A b,a b_x", 2},
+		{pandapush.AppQuery{Search: "B_X"}, "a b_x", 1},
+		{pandapush.AppQuery{Search: "_"}, "a b_x", 1},
+		{pandapush.AppQuery{Search: "%"}, "100%", 1},
+		{pandapush.AppQuery{Search: "a b", User: "bob"}, "", 0},
+		{pandapush.AppQuery{Search: "\x00"}, "", 0},
 	} {
 		apps, total, err := d.FindApps(t.Context(), row.query)
 		var names []string
@@ -85,14 +86,14 @@ func appsFound(t *testing.T, d *db.DB) {
 				t.Errorf("%+v: admins of %s: %q", row.query, app.Name, app.Admins)
 			}
 		}
-		if got := strings.Join(names, " "); err != nil || got != row.want || total != row.total {
+		if got := strings.Join(names, ","); err != nil || got != row.want || total != row.total {
 			t.Errorf("%+v: %q of %d, %v; want %q of %d", row.query, got, total, err, row.want, row.total)
 		}
 	}
-	for _, sort := range []db.AppOrder{db.ByID, db.ByCreated} {
-		apps, _, err := d.FindApps(t.Context(), db.AppQuery{Sort: sort})
+	for _, sort := range []pandapush.AppOrder{pandapush.ByID, pandapush.ByCreated} {
+		apps, _, err := d.FindApps(t.Context(), pandapush.AppQuery{Sort: sort})
 		if err != nil || !slices.IsSortedFunc(apps, func(a, b pandapush.App) int {
-			if sort == db.ByID {
+			if sort == pandapush.ByID {
 				return strings.Compare(string(a.ID), string(b.ID))
 			}
 			return a.CreatedAt.Compare(b.CreatedAt)
@@ -100,11 +101,11 @@ func appsFound(t *testing.T, d *db.DB) {
 			t.Errorf("by %s: %+v, %v", sort, apps, err)
 		}
 	}
-	found, _, err := d.FindApps(t.Context(), db.AppQuery{Search: string(ids["b"])[:19]})
+	found, _, err := d.FindApps(t.Context(), pandapush.AppQuery{Search: string(ids["b"])[:19]})
 	if err != nil || len(found) != 1 || found[0].ID != ids["b"] {
 		t.Errorf("by the beginning of an id: %+v, %v", found, err)
 	}
-	if _, _, err := d.FindApps(t.Context(), db.AppQuery{Sort: "name; DROP TABLE keys"}); !errors.Is(err, pandapush.ErrInvalid) {
+	if _, _, err := d.FindApps(t.Context(), pandapush.AppQuery{Sort: "name; DROP TABLE keys"}); !errors.Is(err, pandapush.ErrInvalid) {
 		t.Errorf("by another order: %v", err)
 	}
 }
@@ -163,6 +164,39 @@ func keyDeleted(t *testing.T, d *db.DB) {
 	}
 }
 
+func consoleKey(t *testing.T, d *db.DB) {
+	t.Helper()
+	app := mustApp(t, d, "app")
+	mustKey(t, d, app.ID)
+	get := func() pandapush.Key {
+		key, err := d.ConsoleKey(t.Context(), "bob", app.ID, "web console", 10)
+		if err != nil {
+			t.Error(err)
+		}
+		return key
+	}
+	var all sync.WaitGroup
+	got := make([]pandapush.Key, 5)
+	for i := range got {
+		all.Go(func() { got[i] = get() })
+	}
+	all.Wait()
+	for _, key := range got {
+		if key != got[0] || key.Purpose != "web console" || key.CreatedBy != "bob" || key.ExpiresAt.Year() != time.Now().UTC().Year()+10 {
+			t.Errorf("got %+v and %+v", got[0], key)
+		}
+	}
+	if err := d.RevokeKey(t.Context(), "bob", app.ID, got[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if next := get(); next.ID == got[0].ID || next.Usable(time.Now()) != nil {
+		t.Errorf("after it was revoked: %+v", next)
+	}
+	if _, err := d.ConsoleKey(t.Context(), "bob", "nosuch", "web console", 10); !errors.Is(err, pandapush.ErrNotFound) {
+		t.Errorf("of no application: %v", err)
+	}
+}
+
 // audited makes one change of each kind and reads them back.
 func audited(t *testing.T, d *db.DB) {
 	t.Helper()
@@ -170,16 +204,16 @@ func audited(t *testing.T, d *db.DB) {
 	app := mustApp(t, d, "app")
 	key, doomed := mustKey(t, d, app.ID), mustKey(t, d, app.ID)
 	rotated, err := d.RotateKey(ctx, "bob", app.ID, key.ID, time.Hour)
-	_, err2 := d.UpdateApp(ctx, "bob", app.ID, db.AppChange{Name: new("renamed"), Admins: []string{"alice"}})
-	_, err3 := d.UpdateApp(ctx, "bob", app.ID, db.AppChange{Name: new("renamed")}) // no change
+	_, err2 := d.UpdateApp(ctx, "bob", app.ID, pandapush.AppChange{Name: new("renamed"), Admins: []string{"alice"}})
+	_, err3 := d.UpdateApp(ctx, "bob", app.ID, pandapush.AppChange{Name: new("renamed")}) // no change
 	err4, err5 := d.RevokeKey(ctx, "bob", app.ID, key.ID), d.RevokeKey(ctx, "bob", app.ID, key.ID)
 	err6, err7 := d.DeleteKey(ctx, odd, app.ID, doomed.ID), d.DeleteApp(ctx, "bob", app.ID)
-	err8 := d.Record(ctx, db.Change{By: "bob", Action: "session.end", Target: "x"})
+	err8 := d.Record(ctx, pandapush.Change{By: "bob", Action: "session.end", Target: "x"})
 	if err := errors.Join(err, err2, err3, err4, err5, err6, err7, err8); err != nil {
 		t.Fatal(err)
 	}
 
-	changes, err := d.Audit(ctx, db.AuditQuery{Limit: 100})
+	changes, err := d.Audit(ctx, pandapush.AuditQuery{Limit: 100})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,20 +249,20 @@ func auditQueries(t *testing.T, d *db.DB, app pandapush.AppID) {
 	t.Helper()
 	kept := mustApp(t, d, "kept")
 	for name, row := range map[string]struct {
-		query db.AuditQuery
+		query pandapush.AuditQuery
 		want  int
 	}{
-		"of one application":    {db.AuditQuery{App: app, Limit: 100}, 8},
-		"of an administrator":   {db.AuditQuery{User: "alice", Limit: 100}, 1},
-		"of somebody else":      {db.AuditQuery{User: "nobody", Limit: 100}, 0},
-		"by one":                {db.AuditQuery{By: odd, Limit: 100}, 1},
-		"of keys":               {db.AuditQuery{Action: "key", Limit: 100}, 5},
-		"of one action":         {db.AuditQuery{Action: db.AppCreated, Limit: 100}, 2},
-		"of a part of a word":   {db.AuditQuery{Action: "ke_", Limit: 100}, 0},
-		"of both":               {db.AuditQuery{App: kept.ID, Action: "key", Limit: 100}, 0},
-		"a page":                {db.AuditQuery{Limit: 3}, 3},
-		"nothing is asked for":  {db.AuditQuery{}, 0},
-		"with an id like a row": {db.AuditQuery{App: "' OR 1=1 --", Limit: 100}, 0},
+		"of one application":    {pandapush.AuditQuery{App: app, Limit: 100}, 8},
+		"of an administrator":   {pandapush.AuditQuery{User: "alice", Limit: 100}, 1},
+		"of somebody else":      {pandapush.AuditQuery{User: "nobody", Limit: 100}, 0},
+		"by one":                {pandapush.AuditQuery{By: odd, Limit: 100}, 1},
+		"of keys":               {pandapush.AuditQuery{Action: "key", Limit: 100}, 5},
+		"of one action":         {pandapush.AuditQuery{Action: pandapush.AppCreated, Limit: 100}, 2},
+		"of a part of a word":   {pandapush.AuditQuery{Action: "ke_", Limit: 100}, 0},
+		"of both":               {pandapush.AuditQuery{App: kept.ID, Action: "key", Limit: 100}, 0},
+		"a page":                {pandapush.AuditQuery{Limit: 3}, 3},
+		"nothing is asked for":  {pandapush.AuditQuery{}, 0},
+		"with an id like a row": {pandapush.AuditQuery{App: "' OR 1=1 --", Limit: 100}, 0},
 	} {
 		changes, err := d.Audit(t.Context(), row.query)
 		if err != nil || len(changes) != row.want {
@@ -237,7 +271,7 @@ func auditQueries(t *testing.T, d *db.DB, app pandapush.AppID) {
 	}
 	seen := map[int64]bool{}
 	for before := int64(0); ; {
-		page, err := d.Audit(t.Context(), db.AuditQuery{Before: before, Limit: 4})
+		page, err := d.Audit(t.Context(), pandapush.AuditQuery{Before: before, Limit: 4})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -261,9 +295,9 @@ func unaudited(t *testing.T, d *db.DB) {
 	key := mustKey(t, d, app.ID)
 	tooLong := strings.Repeat("x", 256)
 	_, err1 := d.CreateApp(t.Context(), tooLong, "app")
-	_, err2 := d.UpdateApp(t.Context(), tooLong, app.ID, db.AppChange{Name: new("y")})
+	_, err2 := d.UpdateApp(t.Context(), tooLong, app.ID, pandapush.AppChange{Name: new("y")})
 	_, err3 := d.RotateKey(t.Context(), tooLong, app.ID, key.ID, 0)
-	_, err4 := d.CreateKey(t.Context(), db.NewKey{App: app.ID, By: tooLong})
+	_, err4 := d.CreateKey(t.Context(), pandapush.NewKey{App: app.ID, By: tooLong})
 	for i, err := range []error{
 		err1, err2, err3, err4, d.RevokeKey(t.Context(), tooLong, app.ID, key.ID),
 		d.DeleteKey(t.Context(), tooLong, app.ID, key.ID), d.DeleteApp(t.Context(), tooLong, app.ID),

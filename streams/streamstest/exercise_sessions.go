@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -272,6 +273,16 @@ func listing(t *testing.T, a, b *Node) {
 	}
 	if err := b.ListSessions(t.Context(), visit); err != nil || !maps.Equal(got, want) {
 		t.Errorf("listed %v, %v", got, err)
+	}
+	for id := range got {
+		one, left, err := b.Session(t.Context(), id)
+		if err != nil || one.Created.UnixMilli() != 1e12 || left <= 0 || left > ttl {
+			t.Errorf("Session(%s) = %+v, %v, %v", id, one, left, err)
+		}
+	}
+	for _, id := range []string{"nosuch", "", strings.Repeat("x", 1000)} {
+		_, _, err := b.Session(t.Context(), id)
+		expect(t, "a session that is not there", err, pandapush.ErrNotFound)
 	}
 	n := 0
 	if err := b.ListSessions(t.Context(), func(string, pandapush.Session, time.Duration) bool { n++; return n < 3 }); err != nil || n != 3 {

@@ -1,0 +1,54 @@
+package login
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// The cookies.
+const (
+	sessionCookie = "pandapush_session" // sealed session
+	flowCookie    = "pandapush_login"   // sealed flow, on the way to the provider and back
+	logoutCookie  = "pandapush_logout"  // the next page refuses the password that the browser has kept
+)
+
+// setCookie has the browser keep a value for a time, or drop it if that is not positive. Scripts cannot read it, and pages of
+// other origins cannot send it but by a link.
+func setCookie(w http.ResponseWriter, r *http.Request, name, value string, life time.Duration) {
+	c := &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: int(life.Seconds()),
+		HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: behindTLS(r),
+	}
+	if life <= 0 {
+		c.Value, c.MaxAge = "", -1
+	}
+	http.SetCookie(w, c)
+}
+
+// behindTLS reports whether the browser's connection is encrypted, by what a proxy says if there is one. A client that lies
+// about it harms its own cookies alone.
+func behindTLS(r *http.Request) bool {
+	return r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+}
+
+// setSealed is setCookie with a value that only this service can read.
+func setSealed(w http.ResponseWriter, r *http.Request, s *Sealer, name string, value any, life time.Duration) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return err
+	}
+	setCookie(w, r, name, s.Seal(text), life)
+	return nil
+}
+
+// openSealed reads what setSealed wrote, and reports whether there is such a cookie and it is ours.
+func openSealed(r *http.Request, s *Sealer, name string, value any) bool {
+	c, err := r.Cookie(name)
+	if err != nil {
+		return false
+	}
+	text, err := s.Open(c.Value)
+	return err == nil && json.Unmarshal(text, value) == nil
+}
