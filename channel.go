@@ -95,6 +95,14 @@ func (p Pattern) Matches(c Channel) bool { return covers(p.name, c.name) }
 // MatchesName is Matches for a name that is known to be that of a channel.
 func (p Pattern) MatchesName(name string) bool { return covers(p.name, name) }
 
+// ParsePlainPattern is ParsePattern with the alphabet of ParsePlainChannel, and the wildcards.
+func ParsePlainPattern(name string) (Pattern, error) {
+	if strings.ContainsAny(name, "!($)@") {
+		return Pattern{}, ErrInvalidChannel
+	}
+	return ParsePattern(name)
+}
+
 // covers reports whether every channel that target matches is matched by scope too, segment by segment: "/a/1/**" does
 // not cover "/a/12/x", and "/a/*" does not cover "/a/**".
 func covers(scope, target string) bool {

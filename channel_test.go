@@ -11,22 +11,22 @@ import (
 	"github.com/pandapush/pandapush"
 )
 
-// What each parser takes: c ParseChannel, p ParsePlainChannel, w ParsePattern.
+// What each parser takes: c ParseChannel, p ParsePlainChannel, w ParsePattern, x ParsePlainPattern.
 var names = []struct{ name, taken string }{
-	{"/devapp/public/a", "cpw"},
-	{"/devapp/private/a/b/c", "cpw"},
-	{"/devapp/presence/room-1_~", "cpw"},
-	{"/devapp/meta/statistics", "cpw"},
-	{"/7/public/0", "cpw"},
-	{"/devapp/public/public", "cpw"},
+	{"/devapp/public/a", "cpwx"},
+	{"/devapp/private/a/b/c", "cpwx"},
+	{"/devapp/presence/room-1_~", "cpwx"},
+	{"/devapp/meta/statistics", "cpwx"},
+	{"/7/public/0", "cpwx"},
+	{"/devapp/public/public", "cpwx"},
 	{"/devapp/public/a!(b)$c@d", "cw"},
-	{"/devapp/public/*", "w"},
-	{"/devapp/public/**", "w"},
-	{"/devapp/public/a/*", "w"},
-	{"/devapp/public/a/**", "w"},
-	{"/" + strings.Repeat("a", 255) + "/public/x", "cpw"},
+	{"/devapp/public/*", "wx"},
+	{"/devapp/public/**", "wx"},
+	{"/devapp/public/a/*", "wx"},
+	{"/devapp/public/a/**", "wx"},
+	{"/" + strings.Repeat("a", 255) + "/public/x", "cpwx"},
 	{"/" + strings.Repeat("a", 256) + "/public/x", ""},
-	{"/a/public/" + strings.Repeat("a", pandapush.MaxChannelLength-10), "cpw"},
+	{"/a/public/" + strings.Repeat("a", pandapush.MaxChannelLength-10), "cpwx"},
 	{"/a/public/" + strings.Repeat("a", pandapush.MaxChannelLength-9), ""},
 	{"", ""},
 	{"/", ""},
@@ -42,7 +42,7 @@ var names = []struct{ name, taken string }{
 	{"/dev-app/public/a", ""},
 	{"/dev@app/public/a", ""},
 	{"/meta/subscribe", ""},
-	{"/service/public/a", "cpw"}, // an application may be called so; Bayeux refuses it before
+	{"/service/public/a", "cpwx"}, // an application may be called so; Bayeux refuses it before
 	{"/devapp/public/a b", ""},
 	{"/devapp/public/a.b", ""},
 	{"/devapp/public/a%2fb", ""},
@@ -67,7 +67,8 @@ func TestParse(t *testing.T) {
 		_, channel := pandapush.ParseChannel(tc.name)
 		_, plain := pandapush.ParsePlainChannel(tc.name)
 		_, pattern := pandapush.ParsePattern(tc.name)
-		for parser, err := range map[string]error{"c": channel, "p": plain, "w": pattern} {
+		_, plainPattern := pandapush.ParsePlainPattern(tc.name)
+		for parser, err := range map[string]error{"c": channel, "p": plain, "w": pattern, "x": plainPattern} {
 			if want := strings.Contains(tc.taken, parser); (err == nil) != want {
 				t.Errorf("parser %s of %.40q: %v", parser, tc.name, err)
 			}

@@ -1,8 +1,9 @@
-// Package api is what servers and operators call over plain HTTP: publishing, health, readiness and metrics. Subscribing
-// is edge's.
+// Package api is what servers and operators call over plain HTTP: publishing, following, health, readiness and
+// metrics. The streams that follow are edge's, and so is Bayeux.
 //
 //	method, path                                            credential     answer
 //	POST /channel/<app>/<public|private|presence>/<path>    key or token   200 "OK", X-Message-Id; the entry is stored
+//	GET /channel/<app>/<kind>/<path or pattern>             as needed      an event stream, if Accept names that
 //	OPTIONS /channel/…                                      –              204, CORS preflight
 //	GET, HEAD /health_check.json                            –              200 {"version","rev","built"}, asks nobody
 //	GET, HEAD /livez                                        –              200 while the process can answer
@@ -39,6 +40,7 @@
 //	403   "Unauthorized": no credential in a form that is known
 //	404   no such route; the channel's path is not of the grammar; meta channels, which only the server writes
 //	405   with Allow
+//	406   a GET that does not ask for an event stream
 //	413   the body is larger than Config.MaxBody; JSON
 //	415   neither JSON nor a form, or not in UTF-8; JSON
 //	503   Redis is away, with Retry-After; the message may or may not have been stored

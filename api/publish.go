@@ -58,13 +58,13 @@ func (s *Server) accept(r *http.Request) (pandapush.Cursor, error) {
 	return cursor, nil
 }
 
-// preflight answers a browser that asks whether a page of another origin may publish.
+// preflight answers a browser that asks whether a page of another origin may publish and follow.
 func preflight(w http.ResponseWriter, _ *http.Request) {
 	h := w.Header()
 	allowAnyOrigin(h)
-	h.Set("Allow", "OPTIONS, POST")
-	h.Set("Access-Control-Allow-Methods", "POST, OPTIONS")
-	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept")
+	h.Set("Allow", "GET, OPTIONS, POST")
+	h.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
+	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept, Last-Event-ID")
 	h.Set("Access-Control-Max-Age", "7200") // seconds; browsers cap it there or lower
 	w.WriteHeader(http.StatusNoContent)
 }

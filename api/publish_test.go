@@ -173,8 +173,8 @@ func TestPreflight(t *testing.T) {
 	t.Parallel()
 	w := newFixture(Config{}).do(http.MethodOptions, "/channel/app1/public/a", "", "Origin: https://example.com")
 	wantAnswer(t, w, http.StatusNoContent, "")
-	wantHeaders(t, w.Header(), "Access-Control-Allow-Origin: *", "Access-Control-Allow-Methods: POST, OPTIONS",
-		"Access-Control-Allow-Headers: Authorization, Content-Type, Accept", "Access-Control-Max-Age: 7200", "Allow: OPTIONS, POST")
+	wantHeaders(t, w.Header(), "Access-Control-Allow-Origin: *", "Access-Control-Allow-Methods: GET, POST, OPTIONS",
+		"Access-Control-Allow-Headers: Authorization, Content-Type, Accept, Last-Event-ID", "Access-Control-Max-Age: 7200", "Allow: GET, OPTIONS, POST")
 }
 
 func TestNothingSecretIsLogged(t *testing.T) {

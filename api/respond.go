@@ -12,6 +12,8 @@ import (
 const (
 	typeHTML = "text/html; charset=utf-8"
 	typeJSON = "application/json; charset=utf-8"
+
+	typeEvents = "text/event-stream"
 )
 
 // send writes a whole response.

@@ -16,6 +16,7 @@ func (s *Server) Routes(e *echo.Echo) {
 	e.HTTPErrorHandler = s.handleEchoError
 
 	e.POST("/channel/*", s.route("/channel", s.publish))
+	e.GET("/channel/*", s.route("/channel", s.read))
 	e.OPTIONS("/channel/*", s.route("/channel", preflight))
 
 	get := func(path string, h http.HandlerFunc) {

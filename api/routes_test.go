@@ -45,8 +45,7 @@ func TestWrongMethods(t *testing.T) {
 		method, path string
 		allow        string
 	}{
-		{http.MethodGet, "/channel/app1/public/a", "OPTIONS, POST"},
-		{http.MethodDelete, "/channel/app1/public/a", "OPTIONS, POST"},
+		{http.MethodDelete, "/channel/app1/public/a", "GET, OPTIONS, POST"},
 		{http.MethodPost, "/health_check.json", "GET, HEAD, OPTIONS"},
 		{http.MethodPost, "/readyz", "GET, HEAD, OPTIONS"},
 	} {

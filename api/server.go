@@ -37,11 +37,12 @@ type Check struct {
 	Func func(context.Context) error
 }
 
-// Config is what a Server is made of. Keys and Stream are required.
+// Config is what a Server is made of. Keys, Stream and Follower are required.
 type Config struct {
-	Keys   KeyRing
-	Stream Appender
-	Ready  []Check
+	Keys     KeyRing
+	Stream   Appender
+	Follower Follower
+	Ready    []Check
 	// MaxBody is the largest request body that is taken, in bytes; DefaultMaxBody if zero.
 	MaxBody int64
 

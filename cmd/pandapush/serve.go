@@ -35,6 +35,7 @@ var (
 	_ edge.Keys     = (*db.KeyRing)(nil)
 	_ api.Appender  = (*streams.Streams)(nil)
 	_ api.KeyRing   = (*db.KeyRing)(nil)
+	_ api.Follower  = (*edge.Server)(nil)
 )
 
 type serveCmd struct {
@@ -178,7 +179,7 @@ func (s *server) buildFront(metrics *prometheus.Registry) {
 		EnforceExpiry: s.cfg.TokenExpiry == "enforce", Script: client.FayeHandler(),
 	})
 	s.api = api.New(api.Config{
-		Keys: s.keys, Stream: s.streams, Log: s.log, Metrics: metrics, Gatherer: metrics,
+		Keys: s.keys, Stream: s.streams, Follower: s.edge, Log: s.log, Metrics: metrics, Gatherer: metrics,
 		Ready: []api.Check{
 			{Name: "redis", Func: s.streams.Ping},
 			{Name: "database", Func: s.db.Ping},
