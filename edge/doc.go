@@ -8,7 +8,9 @@
 //
 // # The way of a message
 //
-//	websocket.go   a frame arrives: gws' callbacks, on the socket's read loop
+//	poller_linux.go something has come for a connection
+//	intake.go      it is read, by a goroutine that lives as long as there is something
+//	websocket.go   and is a frame: edge/frame puts it together
 //	http.go        or a request does: a body, or for callback-polling (jsonp.go) a query; cors.go lets pages read the answer
 //	longpoll.go    with a connect that is maybe held
 //	eventsource.go or a GET whose answer goes on: Faye's EventSource, whose connects are posted meanwhile
@@ -28,13 +30,15 @@
 //	detach.go      a session that loses its path goes back into its record
 //
 // Besides, sessions.go is the registry, its sweep and the positions that are written down; revoke.go ends the subscriptions
-// of keys that are gone and of tokens that have expired, drain.go sends clients away, server.go holds the configuration and the wiring, metrics.go the series
-// and the reasons why things end. The grammar of the wire is in edge/bayeux and the matching in edge/trie, both pure.
+// of keys that are gone and of tokens that have expired, drain.go sends clients away, server.go holds the configuration and
+// the wiring, metrics.go the series and the reasons why things end. The grammar of the wire is in edge/bayeux, WebSocket's
+// frames are in edge/frame and the matching in edge/trie, all pure.
 //
 // # Goroutines
 //
-// A socket has one, its read loop, which handles a frame to the end before it reads the next. An event stream has one that
-// waits for its end. A held poll has that of its HTTP request. A connection that does not take what is written to it gets
+// A socket has none while it is idle. When something comes the poller starts one, which handles a frame to the end before
+// it takes the next, and ends when there is no more; a socket that can't be watched (under TLS, or where there is no epoll)
+// has one that waits. So it is with event streams. A held poll has that of its HTTP request. A connection that does not take what is written to it gets
 // one more until it does. Writing to all others is the flusher's, which has as many as there are cores. Run waits for all
 // of them.
 //

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/pandapush/pandapush"
+	"github.com/pandapush/pandapush/edge/frame"
 )
 
 func TestSocketGetsWhatItSubscribesToInOrder(t *testing.T) {
@@ -219,7 +220,7 @@ func TestDisconnectAnswersTheConnectAndCloses(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	var closed *gws.CloseError
-	if err := <-c.closed; !errors.As(err, &closed) || closed.Code != closeNormal {
+	if err := <-c.closed; !errors.As(err, &closed) || closed.Code != frame.CodeNormal {
 		t.Errorf("closed with %v", err)
 	}
 	if n.sessions.len() != 0 || n.subscribers() != 0 {
@@ -434,7 +435,7 @@ func TestDrainAnswersBeforeItCloses(t *testing.T) {
 		}
 	}
 	var closed *gws.CloseError
-	if err := <-c.closed; !errors.As(err, &closed) || closed.Code != closeGoingAway {
+	if err := <-c.closed; !errors.As(err, &closed) || closed.Code != frame.CodeGoingAway {
 		t.Errorf("closed with %v", err)
 	}
 	late := n.dial(t)

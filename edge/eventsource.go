@@ -56,7 +56,7 @@ func (e *Server) serveEventSource(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		out.end(appendRetry(nil, time.Second+rand.N(time.Second)), endUnavailable)
 	}
-	go out.watch()
+	out.net.start(nil)
 }
 
 // attachStream makes out the path of a session.

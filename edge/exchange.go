@@ -233,9 +233,6 @@ func (x *exchange) holdOnSocket() {
 		} else {
 			p.held.start(s, c.hold)
 		}
-		if sock.isClosed() { // too early for its end to have found the session
-			e.leave(s, sock, endClosed)
-		}
 	}
 	x.flush()
 }

@@ -23,6 +23,12 @@ type flusher struct {
 	done  bool
 }
 
+// scratch is what a worker makes frames in. It keeps the last one, as the next session on the list often gets the same.
+type scratch struct {
+	batch []*delivery // what is in frame
+	frame []byte
+}
+
 func newFlusher() *flusher {
 	f := &flusher{}
 	f.work.L = &f.mu
@@ -65,13 +71,14 @@ func (f *flusher) run(ctx context.Context) error {
 
 func (f *flusher) worker() {
 	var share [flushShare]*session
+	var w scratch
 	for {
 		n := f.take(share[:])
 		if n == 0 {
 			return
 		}
 		for i, s := range share[:n] {
-			s.flushOutlet()
+			s.flushOutlet(&w)
 			share[i] = nil
 		}
 	}

@@ -44,7 +44,7 @@ func (e *Server) Follow(w http.ResponseWriter, r *http.Request, wanted map[panda
 	out.session.Store(s)
 	e.start(s)
 	s.begin(out)
-	go out.watch()
+	out.net.start(nil)
 	return nil
 }
 

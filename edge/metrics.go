@@ -18,6 +18,8 @@ const (
 	endAnswered    reason = "answered"    // a poll was answered; the next one attaches again
 	endUnavailable reason = "unavailable" // Redis is away, and the client is to come back
 	endRefused     reason = "refused"     // what it was let in with has expired or been revoked
+	endPartial     reason = "partial"     // the client began a message and did not end it
+	endPanic       reason = "panic"       // a bug of ours
 )
 
 // metrics are the series of this package.

@@ -1,10 +1,12 @@
 package edge
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -16,77 +18,81 @@ var errSlow = errors.New("client does not read")
 // within the write timeout is slow but alive.
 const drainChunk = 16 << 10
 
-// netConn is a connection on which Write never blocks. What the kernel does not take at once is kept, and a goroutine of
-// the connection's own writes it with a deadline while Blocked reports true. Whoever writes is expected to stop then, so
-// that what is kept stays within a frame and a few control frames; beyond maxRest the connection is closed.
+// netConn is a connection that costs nothing while it is idle: neither does a Write ever block, nor does a goroutine wait
+// to read. This file writes and closes, intake.go reads.
 //
-// It exists so that gws can frame messages, pongs and closes for thousands of sockets from a few worker goroutines, none
-// of which may ever wait for a client.
+// What the kernel does not take at once is kept, and a goroutine of the connection's own writes it with a deadline while
+// Blocked reports true. Whoever writes is expected to stop then, so that what is kept stays within a frame and a few control
+// frames; beyond maxRest the connection is closed. So a few worker goroutines can write for thousands of connections, and
+// none of them ever waits for a client.
 type netConn struct {
-	net.Conn
-	raw     syscall.RawConn // nil where a write can't be tried without blocking, as under TLS
-	timeout time.Duration   // for each drainChunk
-	maxRest int             // bytes
-	drained func()          // called when a blocked connection can be written to again
+	net.Conn // beneath
 
-	attempt func(fd uintptr) bool // one write(2), made once so that Write does not allocate; uses the next three
-	in      []byte
-	n       int
-	err     error
+	// Set before start, then never changed.
+	raw    syscall.RawConn // nil where reading and writing can't be tried without blocking, as under TLS
+	owner  connOwner
+	limits *connLimits
+
+	// How far reading has got: see intake.go.
+	fd      int // if it is watched
+	watched bool
+	turn    atomic.Uint32
+	hangup  atomic.Bool // nothing more comes after what is there
 
 	mu       sync.Mutex
-	corked   bool   // Write only keeps
-	cork     []byte // kept while corked
-	rest     []byte // accepted by Write, not yet by the kernel
-	draining bool   // the goroutine that writes rest is running
-	closing  bool   // close when rest is written
-	failed   error  // set once; every later Write returns it
+	rest     []byte        // accepted by Write, not yet by the kernel
+	room     chan struct{} // closed when rest is written; nil if nobody waits for it
+	draining bool          // the goroutine that writes rest is running
+	closing  bool          // take no more, and close when rest is written
+	failed   error         // set once; every later Write returns it
 }
 
-func newNetConn(conn net.Conn, timeout time.Duration, maxRest int, drained func()) *netConn {
-	c := &netConn{Conn: conn, timeout: timeout, maxRest: maxRest, drained: drained}
+// connOwner is whose connection a netConn is.
+type connOwner interface {
+	// take handles what the client has sent. It may wait; nothing more is read until it returns. p is used again then.
+	take(p []byte)
+	// drained is called when a blocked connection can be written to again, or has failed. It must not wait.
+	drained()
+	// finish is called once the connection is closed, by whichever side: the last call, after the last take.
+	finish(err error)
+}
+
+// connLimits are the same for all connections.
+type connLimits struct {
+	timeout time.Duration // for each drainChunk
+	maxRest int           // bytes that may wait for the kernel
+	poller  *poller       // nil: each connection has a goroutine that reads
+}
+
+// init makes c the connection beneath, for owner. Nothing is read before start.
+func (c *netConn) init(conn net.Conn, owner connOwner, limits *connLimits) {
+	c.Conn, c.owner, c.limits = conn, owner, limits
 	if sc, ok := conn.(syscall.Conn); ok {
 		if raw, err := sc.SyscallConn(); err == nil {
 			c.raw = raw
 		}
 	}
-	c.attempt = func(fd uintptr) bool {
-		for {
-			c.n, c.err = syscall.Write(int(fd), c.in)
-			if !errors.Is(c.err, syscall.EINTR) {
-				return true // also after EAGAIN: never wait here
-			}
-		}
-	}
-	return c
 }
 
-// Write hands p to the kernel as far as it goes and keeps the rest. It implements io.Writer for gws, which calls it under
-// its own lock; safe for concurrent use.
+// Write hands p to the kernel as far as it goes and keeps the rest. Safe for concurrent use.
 func (c *netConn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.corked {
-		c.cork = append(c.cork, p...)
-		return len(p), nil
+	if c.closing {
+		return 0, net.ErrClosed
 	}
 	return c.writeLocked(p)
 }
 
-// Cork keeps what is written until Uncork, which writes it at once.
-func (c *netConn) Cork() {
+// Finish writes p as the last there is, and closes the connection once the client has taken it or has failed to in time.
+func (c *netConn) Finish(p []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.corked = true
-}
-
-// Uncork writes what was kept.
-func (c *netConn) Uncork() error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	kept := c.cork
-	c.corked, c.cork = false, nil
-	_, err := c.writeLocked(kept)
+	if c.closing {
+		return net.ErrClosed
+	}
+	_, err := c.writeLocked(p)
+	c.closeLocked()
 	return err
 }
 
@@ -97,17 +103,16 @@ func (c *netConn) writeLocked(p []byte) (int, error) {
 	n := 0
 	if !c.draining {
 		var err error
-		if n, err = c.tryLocked(p); err != nil {
-			c.failed = err
+		if n, err = c.tryWrite(p); err != nil {
+			c.failLocked(err)
 			return n, err
 		}
 	}
 	if n == len(p) {
 		return n, nil
 	}
-	if len(c.rest)+len(p)-n > c.maxRest {
-		c.failed = errSlow
-		_ = c.Conn.Close() // the reader sees the close and reports errSlow; a second error would say nothing new
+	if len(c.rest)+len(p)-n > c.limits.maxRest {
+		c.failLocked(errSlow)
 		return n, errSlow
 	}
 	c.rest = append(c.rest, p[n:]...)
@@ -118,23 +123,47 @@ func (c *netConn) writeLocked(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// tryLocked makes one attempt to write p without blocking and returns how much the kernel took.
-func (c *netConn) tryLocked(p []byte) (int, error) {
+// attempt is one system call that does not block. They are shared, since RawConn has it made by a function, and one for
+// each call would be allocated.
+type attempt struct {
+	p   []byte
+	n   int
+	err error
+	try func(fd uintptr) bool
+}
+
+var writeAttempts = sync.Pool{New: func() any {
+	a := &attempt{}
+	a.try = func(fd uintptr) bool {
+		for {
+			a.n, a.err = syscall.Write(int(fd), a.p)
+			if !errors.Is(a.err, syscall.EINTR) {
+				return true // also after EAGAIN: never wait here
+			}
+		}
+	}
+	return a
+}}
+
+// tryWrite makes one attempt to write p without blocking and returns how much the kernel took.
+func (c *netConn) tryWrite(p []byte) (int, error) {
 	if c.raw == nil {
 		return 0, nil
 	}
-	c.in = p
-	err := c.raw.Write(c.attempt)
-	c.in = nil
+	a := writeAttempts.Get().(*attempt) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	defer writeAttempts.Put(a)
+	a.p = p
+	err := c.raw.Write(a.try)
+	a.p = nil
 	switch {
 	case err != nil:
 		return 0, err
-	case errors.Is(c.err, syscall.EAGAIN):
+	case errors.Is(a.err, syscall.EAGAIN):
 		return 0, nil
-	case c.err != nil:
-		return 0, c.err
+	case a.err != nil:
+		return 0, a.err
 	}
-	return c.n, nil
+	return a.n, nil
 }
 
 // drain writes what Write had to keep, until nothing is left. It is the only writer while draining is true.
@@ -145,23 +174,22 @@ func (c *netConn) drain() {
 		c.rest = nil
 		if len(rest) == 0 || c.failed != nil {
 			c.draining = false
-			closing := c.closing
-			c.mu.Unlock()
-			if closing {
-				_ = c.Conn.Close() // nobody is left to tell
-			} else {
-				c.drained()
+			if c.room != nil {
+				close(c.room)
+				c.room = nil
 			}
+			if c.closing && c.failed == nil {
+				c.failLocked(net.ErrClosed)
+			}
+			c.mu.Unlock()
+			c.owner.drained()
 			return
 		}
 		c.mu.Unlock()
 		if err := c.writeAll(rest); err != nil {
 			c.mu.Lock()
-			if c.failed == nil { // else Write has closed the connection, and knows better why
-				c.failed = err
-			}
+			c.failLocked(err)
 			c.mu.Unlock()
-			_ = c.Conn.Close() // ends the read loop, which reports c.failed
 		}
 	}
 }
@@ -169,7 +197,7 @@ func (c *netConn) drain() {
 func (c *netConn) writeAll(p []byte) error {
 	for len(p) > 0 {
 		chunk := p[:min(len(p), drainChunk)]
-		if err := c.Conn.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
+		if err := c.SetWriteDeadline(time.Now().Add(c.limits.timeout)); err != nil {
 			return err
 		}
 		if _, err := c.Conn.Write(chunk); err != nil {
@@ -180,7 +208,7 @@ func (c *netConn) writeAll(p []byte) error {
 		}
 		p = p[len(chunk):]
 	}
-	return c.Conn.SetWriteDeadline(time.Time{})
+	return c.SetWriteDeadline(time.Time{})
 }
 
 // Blocked reports whether the client has not yet taken all that was written.
@@ -188,6 +216,24 @@ func (c *netConn) Blocked() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.draining
+}
+
+// AwaitRoom waits until the connection is not blocked, or ctx ends.
+func (c *netConn) AwaitRoom(ctx context.Context) {
+	c.mu.Lock()
+	if !c.draining {
+		c.mu.Unlock()
+		return
+	}
+	if c.room == nil {
+		c.room = make(chan struct{})
+	}
+	room := c.room
+	c.mu.Unlock()
+	select {
+	case <-room:
+	case <-ctx.Done():
+	}
 }
 
 // Failure returns why writing failed, or nil.
@@ -201,9 +247,29 @@ func (c *netConn) Failure() error {
 func (c *netConn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.draining && c.failed == nil {
-		c.closing = true
-		return nil
+	c.closeLocked()
+	return nil
+}
+
+func (c *netConn) closeLocked() {
+	c.closing = true
+	if !c.draining {
+		c.failLocked(net.ErrClosed)
 	}
-	return c.Conn.Close()
+}
+
+// Abort closes the connection at once.
+func (c *netConn) Abort() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failLocked(net.ErrClosed)
+}
+
+// failLocked closes the connection beneath, for the first reason given. Whoever reads finds out.
+func (c *netConn) failLocked(why error) {
+	if c.failed == nil {
+		c.failed = why
+	}
+	_ = c.Conn.Close() // also the second time; an error would say nothing new
+	c.wake(true)
 }

@@ -10,8 +10,8 @@ import (
 // its methods waits for the client. Safe for concurrent use.
 type outlet interface {
 	// deliver writes a batch of messages, in its own framing, and behind it a ping if there is one. Only one call at a time.
-	// An error means that the connection is gone.
-	deliver(batch []*delivery, ping []byte) error
+	// An error means that the connection is gone. w is the calling worker's.
+	deliver(w *scratch, batch []*delivery, ping []byte) error
 	// pings reports whether the client answers pings, so that its pongs prove what has arrived.
 	pings() bool
 	// blocked reports whether the client has yet to take what was written.

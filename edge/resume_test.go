@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pandapush/pandapush"
+	"github.com/pandapush/pandapush/edge/frame"
 )
 
 // startNodes starts nodes that share streams and records, as behind a balancer.
@@ -121,9 +122,7 @@ func (n *node) awaitProof(t *testing.T, id string) {
 		clean = !slices.ContainsFunc(s.feeds, func(f *feed) bool { return !f.clean })
 		if !clean && len(s.proofs) == 0 { // the next ping would come with the next message
 			s.proofSent = time.Time{}
-			if err := s.outlet.(*socket).ws.WritePing(s.proveLocked()); err != nil {
-				t.Error(err)
-			}
+			s.outlet.(*socket).write(frame.Ping, s.proveLocked())
 		}
 		s.mu.Unlock()
 		<-time.After(time.Millisecond) // there is no signal to wait for

@@ -153,6 +153,7 @@ type Server struct {
 	cfg      Config
 	stats    *metrics
 	upgrader *gws.Upgrader
+	conns    connLimits
 	flush    *flusher
 	hub      *hub
 	sessions sessions
@@ -172,18 +173,15 @@ type Server struct {
 // New returns a Server that does nothing until Run.
 func New(cfg Config) *Server {
 	cfg.setDefaults()
-	e := &Server{cfg: cfg, flush: newFlusher(), draining: make(chan struct{}), readers: make(chan struct{}, maxReaders)}
+	e := &Server{cfg: cfg, upgrader: newUpgrader(), flush: newFlusher(), draining: make(chan struct{}), readers: make(chan struct{}, maxReaders)}
 	e.stats = newMetrics(cfg.Metrics, func() int { return e.hub.apps() })
 	e.hub = newHub(cfg.Stream, e.flush, cfg.Now, e.stats, cfg.Limits)
 	e.ctx, e.cancel = context.WithCancel(context.Background())
-	e.upgrader = gws.NewUpgrader(events{}, &gws.ServerOption{
-		ReadMaxPayloadSize:  cfg.Limits.FrameBytes,
-		WriteMaxPayloadSize: cfg.Limits.QueueBytes + cfg.Limits.FrameBytes,
-		CheckUtf8Enabled:    true,
-		Logger:              wsLogger{cfg.Log},
-		Recovery:            gws.Recovery,
-		NewSession:          newSlot,
-	})
+	poller, err := newPoller()
+	if err != nil {
+		cfg.Log.Warn("connections can't be watched, so each has a goroutine that reads", "err", err)
+	}
+	e.conns = connLimits{timeout: cfg.WriteTimeout, maxRest: cfg.Limits.FrameBytes + cfg.Limits.QueueBytes, poller: poller}
 	return e
 }
 
@@ -232,6 +230,7 @@ const sweepInterval = time.Second
 // Run delivers until ctx ends, then closes what Drain has left and waits for everything it started.
 func (e *Server) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return e.conns.poller.run(ctx) })
 	g.Go(func() error { return e.flush.run(ctx) })
 	g.Go(func() error { return e.sweep(ctx, sweepInterval) })
 	g.Go(func() error { return e.writePositions(ctx) })
@@ -252,9 +251,3 @@ func (e *Server) Run(ctx context.Context) error {
 
 // background runs f in a goroutine that Run waits for.
 func (e *Server) background(f func()) { e.tasks.Go(f) }
-
-// wsLogger takes gws' own log lines: panics in a callback, which end just that socket.
-type wsLogger struct{ log *slog.Logger }
-
-// Error implements gws.Logger.
-func (l wsLogger) Error(v ...any) { l.log.Error("websocket callback panicked", "detail", v) }

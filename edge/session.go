@@ -153,7 +153,7 @@ func (s *session) scheduleLocked() bool {
 }
 
 // flushOutlet writes what is pending to the session's outlet. Only the flusher calls it, and one worker at a time.
-func (s *session) flushOutlet() {
+func (s *session) flushOutlet(w *scratch) {
 	for {
 		s.mu.Lock()
 		out := s.outlet
@@ -174,7 +174,7 @@ func (s *session) flushOutlet() {
 		}
 		s.mu.Unlock()
 
-		err := out.deliver(batch, prove)
+		err := out.deliver(w, batch, prove)
 
 		s.mu.Lock()
 		if err == nil && cap(batch) <= spareQueue {

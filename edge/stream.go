@@ -17,11 +17,11 @@ import (
 // that an idle one costs no buffers and that writing to it never blocks; HTTP/1.1 alone allows that, and it is what the
 // server speaks. The response has no length and no chunks: its end is that of the connection.
 //
-// Its only goroutine waits for the client's end, and throws away what the client sends.
+// What the client sends is thrown away; its end is all that is listened for.
 type stream struct {
 	// Set before the stream is registered, then never changed.
 	server *Server
-	net    *netConn
+	net    netConn
 	bayeux bool // events are Faye's, else those of a follower
 	opened time.Time
 
@@ -29,14 +29,13 @@ type stream struct {
 	session atomic.Pointer[session] // whose path this stream is or was; stored once
 	wrote   atomic.Int64            // when something was last written, Unix nanoseconds
 	why     atomic.Pointer[reason]  // why we closed it; nil if the other side did
-	ended   atomic.Bool             // the goroutine is over
 }
 
 // errSentAway says that a stream has been ended as soon as it was open, since this node is going down.
 var errSentAway = errors.New("sent away")
 
 // openStream takes the connection of a request and begins an event stream on it: a response with w's headers, and then
-// head. Who calls it is to start watch. Nothing has been written if there is an error, unless that is errSentAway.
+// head. Who calls it is to start s.net. Nothing has been written if there is an error, unless that is errSentAway.
 func (e *Server) openStream(w http.ResponseWriter, head []byte) (*stream, error) {
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
@@ -48,7 +47,7 @@ func (e *Server) openStream(w http.ResponseWriter, head []byte) (*stream, error)
 	}
 	now := e.cfg.Now()
 	s := &stream{server: e, opened: now}
-	s.net = newNetConn(conn, e.cfg.WriteTimeout, e.cfg.Limits.FrameBytes+e.cfg.Limits.QueueBytes, s.drained)
+	s.net.init(conn, s, &e.conns)
 	giveUpAfter(conn, 2*e.cfg.PingInterval)
 	h := w.Header()
 	h.Set("Content-Type", "text/event-stream")
@@ -61,7 +60,7 @@ func (e *Server) openStream(w http.ResponseWriter, head []byte) (*stream, error)
 	response.WriteString("\r\n")
 	response.Write(head)
 	added := e.outlets.add(s)
-	_ = s.write(response.Bytes()) // if it failed, watch sees the end
+	_ = s.write(response.Bytes()) // if it failed, finish is called
 	if !added {
 		s.close(endDrain)
 		return nil, errSentAway
@@ -70,23 +69,18 @@ func (e *Server) openStream(w http.ResponseWriter, head []byte) (*stream, error)
 	return s, nil
 }
 
-// watch waits for the end of the stream, and then lets go of its session.
-func (s *stream) watch() {
-	defer s.server.outlets.remove(s)
-	defer s.server.stats.streams.Dec()
-	var rest [64]byte
-	for {
-		if _, err := s.net.Conn.Read(rest[:]); err != nil {
-			break
-		}
-	}
-	_ = s.net.Conn.Close() // closing twice is all that can go wrong
-	why := s.endReason()
-	s.ended.Store(true)
-	s.server.stats.streamsClosed.WithLabelValues(string(why)).Inc()
+// take implements connOwner: there is nothing that a client could say.
+func (s *stream) take([]byte) {}
+
+// finish lets go of the stream's session. It implements connOwner.
+func (s *stream) finish(error) {
+	e, why := s.server, s.endReason()
+	e.stats.streamsClosed.WithLabelValues(string(why)).Inc()
 	if sess := s.session.Load(); sess != nil {
-		s.server.leave(sess, s, why)
+		e.leave(sess, s, why)
 	}
+	e.stats.streams.Dec()
+	e.outlets.remove(s)
 }
 
 // endReason says why the stream ended.
@@ -101,7 +95,7 @@ func (s *stream) endReason() reason {
 }
 
 // deliver writes a batch, each message as an event, in one write. It implements outlet; there are no pings.
-func (s *stream) deliver(batch []*delivery, _ []byte) error {
+func (s *stream) deliver(_ *scratch, batch []*delivery, _ []byte) error {
 	if len(batch) == 1 && !s.bayeux {
 		return s.write(batch[0].event)
 	}
@@ -136,7 +130,7 @@ func (s *stream) blocked() bool { return s.net.Blocked() }
 // attached implements outlet.
 func (s *stream) attached() *session { return s.session.Load() }
 
-// drained is called when a blocked stream can be written to again, or has failed.
+// drained implements connOwner.
 func (s *stream) drained() {
 	if sess := s.session.Load(); sess != nil {
 		sess.drained(s)
@@ -153,7 +147,7 @@ func (s *stream) keepAlive(now time.Time, interval time.Duration) {
 	case sess.follower:
 		sess.beat()
 	default:
-		_ = s.write(appendBeat(nil, pandapush.Cursor{})) // if it failed, watch sees the end
+		_ = s.write(appendBeat(nil, pandapush.Cursor{})) // if it failed, finish is called
 	}
 }
 
@@ -178,7 +172,7 @@ func (s *stream) end(last []byte, why reason) {
 // kill implements outlet.
 func (s *stream) kill(why reason) {
 	s.why.CompareAndSwap(nil, &why)
-	_ = s.net.Conn.Close() // closing twice is all that can go wrong
+	s.net.Abort()
 }
 
 // eventBuffers are where events are put together for one write.
