@@ -1,7 +1,10 @@
-/** CometD's own client with the real server. */
-import { CometD, type Message } from "cometd";
+/** CometD's own clients with the real server. */
+import { CometD as CometD9, type Message } from "cometd";
+import { AckExtension } from "cometd/AckExtension.js";
+import cometd7 from "cometd-7";
+import { CometD as CometD8 } from "cometd-8";
 import { adapt } from "cometd-nodejs-client";
-import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFailed, test, vi } from "vitest";
 import { Inbox } from "./inbox.js";
 import { devKey, Server } from "./server.js";
 import { token } from "./token.js";
@@ -20,20 +23,33 @@ function reply(call: (done: (message: Message) => void) => void): Promise<Messag
   return new Promise((resolve) => call(resolve));
 }
 
-describe.each(["websocket", "long-polling"])("%s", (transport) => {
+const channel = "/devapp/private/cometd";
+const ext = { auth: { token: token(devKey, { channel, sub: true, pub: true }) } };
+
+const kinds = [
+  { version: 7, Client: cometd7.CometD },
+  { version: 8, Client: CometD8 },
+  { version: 9, Client: CometD9 },
+].flatMap((kind) => ["websocket", "long-polling"].map((transport) => ({ ...kind, transport })));
+
+/** Makes a client that has just one transport. */
+function create(Client: typeof CometD9, transport: string): CometD9 {
+  onTestFailed(() => {
+    process.stderr.write(`${server.log}\n`);
+  });
+  const cometd = new Client();
+  for (const other of ["websocket", "long-polling", "callback-polling"]) {
+    if (other !== transport) cometd.unregisterTransport(other);
+  }
+  cometd.configure({ url: `${server.url}/push` });
+  return cometd;
+}
+
+describe.each(kinds)("cometd $version, $transport", ({ Client, transport }) => {
   test("handshake, subscribe and publish in one batch, receive, disconnect", async () => {
-    onTestFailed(() => {
-      process.stderr.write(`${server.log}\n`);
-    });
-    const cometd = new CometD();
-    for (const other of ["websocket", "long-polling", "callback-polling"]) {
-      if (other !== transport) cometd.unregisterTransport(other);
-    }
-    cometd.configure({ url: `${server.url}/push` });
+    const cometd = create(Client, transport);
     expect(await reply((done) => cometd.handshake(done))).toMatchObject({ successful: true });
 
-    const channel = "/devapp/private/cometd";
-    const ext = { auth: { token: token(devKey, { channel, sub: true, pub: true }) } };
     const inbox = new Inbox<Message>();
     const replies = new Inbox<Message>();
     cometd.batch(() => {
@@ -56,5 +72,48 @@ describe.each(["websocket", "long-polling"])("%s", (transport) => {
 
     expect(await reply((done) => cometd.disconnect(done))).toMatchObject({ successful: true });
     expect(cometd.getStatus()).toBe("disconnected");
+  });
+
+  test("a restart that loses the session", async () => {
+    const cometd = create(Client, transport);
+    const inbox = new Inbox<Message>();
+    cometd.addListener("/meta/handshake", (message: Message) => {
+      if (message.successful) cometd.subscribe(channel, inbox.put, { ext });
+    });
+    await reply((done) => cometd.handshake(done));
+    await server.replace();
+    await vi.waitFor(
+      async () => {
+        await server.publish(devKey, channel, { text: "again" });
+        expect(inbox.size).toBeGreaterThan(0);
+      },
+      { timeout: 40_000, interval: 200 },
+    );
+    await reply((done) => cometd.disconnect(done));
+  });
+});
+
+describe.each(["websocket", "long-polling"])("cometd 9, %s", (transport) => {
+  test("the acknowledgement extension is used, and messages arrive once and in order", async () => {
+    const cometd = create(CometD9, transport);
+    const acknowledged = new Inbox<number>();
+    cometd.registerExtension("ack", new AckExtension());
+    cometd.addListener("/meta/connect", (message: Message) => {
+      if (message.successful) acknowledged.put((message.ext as { ack: number }).ack);
+    });
+    const handshake = await reply((done) => cometd.handshake(done));
+    expect(handshake.ext).toMatchObject({ ack: true });
+    const inbox = new Inbox<Message>();
+    await reply((done) => cometd.subscribe(channel, inbox.put, { ext }, done));
+    for (let n = 0; n < 50; n++) {
+      await server.publish(devKey, channel, { n });
+    }
+    for (let n = 0; n < 50; n++) {
+      expect((await inbox.next()).data).toEqual({ n });
+    }
+    const first = await acknowledged.next();
+    expect(await acknowledged.next()).toBe(first + 1);
+    await reply((done) => cometd.disconnect(done));
+    expect(inbox.size).toBe(0);
   });
 });

@@ -5,6 +5,7 @@ interface FayeMessage {
   subscription?: string;
   ext?: Record<string, unknown>;
   error?: string;
+  advice?: Record<string, unknown>;
 }
 
 interface FayeExtension {
@@ -12,12 +13,22 @@ interface FayeExtension {
   incoming?(message: FayeMessage, callback: (message: FayeMessage) => void): void;
 }
 
+interface FayeResult {
+  callback(callback: () => void): unknown;
+  errback(callback: (error: unknown) => void): unknown;
+}
+
+interface FayeSubscription extends FayeResult {
+  cancel(): void;
+}
+
 interface FayeClient {
-  subscribe(channel: string, callback: (data: unknown) => void): PromiseLike<void> & { cancel(): void };
-  publish(channel: string, data: unknown): PromiseLike<void>;
+  subscribe(channel: string, callback: (data: unknown) => void): FayeSubscription;
+  publish(channel: string, data: unknown): FayeResult;
   disconnect(): PromiseLike<void> | undefined;
   disable(feature: string): void;
   addExtension(extension: FayeExtension): void;
+  bind(event: "transport:up" | "transport:down", listener: () => void): void;
 }
 
 interface FayeServer {
@@ -41,4 +52,28 @@ declare module "faye" {
 declare module "faye-1.4.1" {
   const faye: FayePackage;
   export default faye;
+}
+
+declare module "faye-1.2.4" {
+  const faye: FayePackage;
+  export default faye;
+}
+
+declare module "faye-1.0.3" {
+  const faye: FayePackage;
+  export default faye;
+}
+
+declare module "faye-0.8.9" {
+  const faye: FayePackage;
+  export default faye;
+}
+
+declare module "cometd-7" {
+  const cometd: { CometD: typeof import("cometd").CometD };
+  export default cometd;
+}
+
+declare module "cometd/AckExtension.js" {
+  export const AckExtension: new () => import("cometd").Extension;
 }

@@ -1,5 +1,8 @@
 /** The clients that the same stories are told with. */
 import faye143 from "faye";
+import faye089 from "faye-0.8.9";
+import faye103 from "faye-1.0.3";
+import faye124 from "faye-1.2.4";
 import faye141 from "faye-1.4.1";
 import { WebSocket } from "ws";
 import { Client } from "../src/index.js";
@@ -16,14 +19,23 @@ export interface PeerKind {
   connect(url: string): Peer;
 }
 
+/** The versions of Faye's client that are still around: each talks a little differently. */
+export const fayes = [
+  { version: "1.4.3", package_: faye143 },
+  { version: "1.4.1", package_: faye141 },
+  { version: "1.2.4", package_: faye124 },
+  { version: "1.0.3", package_: faye103 },
+  { version: "0.8.9", package_: faye089 },
+];
+
 /** Every client over every transport. */
 export const kinds: PeerKind[] = [
   { name: "pandapush-client, websocket", connect: (url) => pandapush(url, WebSocket) },
   { name: "pandapush-client, long-polling", connect: (url) => pandapush(url, null) },
-  { name: "faye 1.4.3, websocket", connect: (url) => faye(faye143, url, []) },
-  { name: "faye 1.4.3, long-polling", connect: (url) => faye(faye143, url, ["websocket"]) },
-  { name: "faye 1.4.1, websocket", connect: (url) => faye(faye141, url, []) },
-  { name: "faye 1.4.1, long-polling", connect: (url) => faye(faye141, url, ["websocket"]) },
+  ...fayes.flatMap(({ version, package_ }) => [
+    { name: `faye ${version}, websocket`, connect: (url: string) => faye(package_, url, []) },
+    { name: `faye ${version}, long-polling`, connect: (url: string) => faye(package_, url, ["websocket"]) },
+  ]),
 ];
 
 function pandapush(url: string, socket: typeof WebSocket | null): Peer {
@@ -35,6 +47,14 @@ function pandapush(url: string, socket: typeof WebSocket | null): Peer {
     publish: (channel, token, data) => client.publishTo(channel, token, data),
     disconnect: () => client.disconnect(),
   };
+}
+
+/** Turns what Faye returns into a promise: before 1.0 it is none. */
+export function settled(result: FayeResult): Promise<void> {
+  return new Promise((resolve, reject) => {
+    result.callback(() => resolve());
+    result.errback(reject);
+  });
 }
 
 function faye(package_: FayePackage, url: string, disabled: string[]): Peer {
@@ -52,11 +72,11 @@ function faye(package_: FayePackage, url: string, disabled: string[]): Peer {
   return {
     subscribe(channel, token, callback) {
       tokens.set(channel, token);
-      return client.subscribe(channel, callback);
+      return settled(client.subscribe(channel, callback));
     },
     publish(channel, token, data) {
       tokens.set(channel, token);
-      return client.publish(channel, data);
+      return settled(client.publish(channel, data));
     },
     disconnect: () => Promise.resolve(client.disconnect()),
   };

@@ -61,6 +61,13 @@ export class Server {
     await this.#end("SIGKILL");
   }
 
+  /** Kills the server, and starts another on the same port that knows nothing of it. */
+  async replace(): Promise<void> {
+    await this.kill();
+    await rm(this.#dataDir, { recursive: true, force: true });
+    await this.start();
+  }
+
   /** Ends the server, and removes its data. */
   async stop(): Promise<void> {
     await this.#end("SIGTERM");
