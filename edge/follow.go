@@ -3,6 +3,7 @@ package edge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"time"
@@ -22,7 +23,8 @@ const followReturn = time.Second
 // once, as a browser that is refused does not come back.
 //
 // A follower is a session without a record: the id of each event is its cursor, which its client gives back to go on from
-// there, on any node.
+// there, on any node. It is in the rooms that it follows until its client closes the stream. When the stream is lost
+// otherwise it keeps its seats for as long as seats are kept, and if its client is back by then nobody is told anything.
 func (e *Server) Follow(w http.ResponseWriter, r *http.Request, wanted map[pandapush.Pattern]pandapush.Grant, since string) error {
 	if len(wanted) > e.cfg.Limits.Subscriptions {
 		return pandapush.ErrTooManySubs
@@ -33,9 +35,14 @@ func (e *Server) Follow(w http.ResponseWriter, r *http.Request, wanted map[panda
 	}
 	s := e.newFollower(wanted, start)
 	head := appendRetry(nil, followReturn+rand.N(followReturn))
-	out, err := e.openStream(w, appendBeat(head, start)) // from here on, the client can come back to here
+	head = appendBeat(head, start) // from here on, the client can come back to here
+	var out *stream
+	if head, err = e.seatFollower(r.Context(), s, head); err == nil {
+		out, err = e.openStream(w, head)
+	}
 	if err != nil {
 		e.letGo(s)
+		e.leaveSeats(e.ctx, s.seats())
 		if errors.Is(err, errSentAway) {
 			return nil
 		}
@@ -46,6 +53,37 @@ func (e *Server) Follow(w http.ResponseWriter, r *http.Request, wanted map[panda
 	s.begin(out)
 	out.net.start(nil)
 	return nil
+}
+
+// seatFollower seats a follower in the rooms that it follows, and appends who is in each, as an event. Notices that are older
+// than that are not sent to it.
+func (e *Server) seatFollower(ctx context.Context, s *session, head []byte) ([]byte, error) {
+	for _, sub := range s.subs {
+		if _, ok := roomOf(sub.pattern); !ok {
+			continue
+		}
+		_, room, _, err := e.joinRoom(ctx, s.id, sub.pattern, sub.grant)
+		if errors.Is(err, pandapush.ErrUnavailable) {
+			return nil, fmt.Errorf("join room: %w", pandapush.ErrUnavailable) // no refusal
+		}
+		if err != nil {
+			return nil, err
+		}
+		s.snapshotLocked(s.feeds[0], sub, room.Cursor) // nobody else has s yet
+		head = append(head, "event: presence\ndata: "...)
+		head = append(head, oneLine(bayeux.AppendRoom(nil, sub.pattern.String(), &room))...)
+		head = append(head, eventTail...)
+	}
+	return head, nil
+}
+
+// standUp takes a follower that has ended from its seats.
+func (e *Server) standUp(s *session) {
+	seats := s.seats()
+	s.mu.Lock()
+	s.subs = nil // so that whoever is about to give a lost seat back does not
+	s.mu.Unlock()
+	e.leaveSeats(e.ctx, seats)
 }
 
 // followFrom returns where a stream of wanted begins. A cursor is taken for what it is, also while Redis is away: whoever
@@ -75,7 +113,7 @@ func (e *Server) followFrom(ctx context.Context, wanted map[pandapush.Pattern]pa
 
 // newFollower returns a session that wants what wanted says, from start on.
 func (e *Server) newFollower(wanted map[pandapush.Pattern]pandapush.Grant, start pandapush.Cursor) *session {
-	s := &session{server: e, follower: true, expiry: true, subs: make(map[string]*subscription, len(wanted))}
+	s := &session{id: bayeux.NewClientID(), server: e, follower: true, expiry: true, subs: make(map[string]*subscription, len(wanted))}
 	for pattern, grant := range wanted {
 		if s.feeds == nil {
 			s.feeds = []*feed{newFeed(e.hub.enter(pattern.App()), start)}

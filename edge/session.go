@@ -22,7 +22,7 @@ type session struct {
 	// Set before the session is registered, then never changed.
 	id       string
 	server   *Server
-	follower bool // it has no record: its cursor is with its client, and it ends with its event stream
+	follower bool // it has no record, and its id is for its seats alone: its cursor is with its client, and it ends with its event stream
 
 	saving sync.Mutex // held from making a record to having written it, so that an older one never comes later; before mu
 

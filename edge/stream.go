@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/pandapush/pandapush"
@@ -73,23 +74,28 @@ func (e *Server) openStream(w http.ResponseWriter, head []byte) (*stream, error)
 func (s *stream) take([]byte) {}
 
 // finish lets go of the stream's session. It implements connOwner.
-func (s *stream) finish(error) {
-	e, why := s.server, s.endReason()
+func (s *stream) finish(err error) {
+	e, why := s.server, s.endReason(err)
 	e.stats.streamsClosed.WithLabelValues(string(why)).Inc()
 	if sess := s.session.Load(); sess != nil {
 		e.leave(sess, s, why)
+		if sess.follower && (why == endClosed || why == endRefused) { // else it may come back
+			e.standUp(sess)
+		}
 	}
 	e.stats.streams.Dec()
 	e.outlets.remove(s)
 }
 
-// endReason says why the stream ended.
-func (s *stream) endReason() reason {
+// endReason says why the stream ended; err is that of reading from it.
+func (s *stream) endReason(err error) reason {
 	switch why := s.why.Load(); {
 	case why != nil:
 		return *why
 	case errors.Is(s.net.Failure(), errSlow):
 		return endSlow
+	case errors.Is(err, syscall.ETIMEDOUT):
+		return endDead
 	}
 	return endClosed
 }

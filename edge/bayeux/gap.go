@@ -81,6 +81,14 @@ func AppendStarts(dst []byte, starts []Start, array bool) []byte {
 	return append(dst, '}')
 }
 
+// AppendRoom appends who is in the room of a channel, {"channel":…,"presence":…}. The channel is valid.
+func AppendRoom(dst []byte, channel string, room *pandapush.Room) []byte {
+	dst = append(dst, `{"channel":"`...)
+	dst = append(dst, channel...)
+	dst = append(dst, `","presence":`...)
+	return append(appendRoom(dst, room), '}')
+}
+
 // appendRoom appends who is in a room, in the shape of a notice that all of them have come. Of a room that is too large it
 // is a page, with the number of all and the name of the next page.
 func appendRoom(dst []byte, room *pandapush.Room) []byte {
