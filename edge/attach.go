@@ -133,7 +133,7 @@ func complete(record, known pandapush.Session) pandapush.Session {
 func (e *Server) revive(id string, record pandapush.Session) *session {
 	s := &session{
 		id: id, server: e, fence: record.Fence, ack: record.Ack, expiry: record.Expiry, created: record.Created, answer: record.Answer,
-		batch: record.Answer.Batch, subs: make(map[string]*subscription, len(record.Subscriptions)), seen: e.cfg.Now(),
+		batch: record.Answer.Batch, subs: make(subscriptions, 0, len(record.Subscriptions)), seen: e.cfg.Now(),
 		exception: true, // the claim has written so
 	}
 	for text, sub := range record.Subscriptions {
@@ -159,11 +159,7 @@ func newFeed(t *tenant, cursor pandapush.Cursor) *feed {
 // includeLocked adds a subscription to the session, which has a feed of its application. One that begins before the feed
 // lags, and takes the feed back with it.
 func (s *session) includeLocked(pattern pandapush.Pattern, stored pandapush.Subscription) {
-	sub := s.subs[pattern.String()]
-	if sub == nil {
-		sub = &subscription{pattern: pattern}
-		s.subs[pattern.String()] = sub
-	}
+	sub := s.subs.findOrAdd(pattern)
 	s.grantLocked(sub, stored.Grant)
 	f := s.feedLocked(pattern.App())
 	s.snapshotLocked(f, sub, stored.Snapshot)
@@ -276,8 +272,8 @@ func (s *session) rewindLocked() {
 	for _, f := range s.feeds {
 		f.setLocked(r.Cursors[f.app].Position)
 	}
-	for pattern, sub := range s.subs {
-		if from := r.Subscriptions[pattern].From; sub.lagging && from.Epoch != "" {
+	for _, sub := range s.subs {
+		if from := r.Subscriptions[sub.pattern.String()].From; sub.lagging && from.Epoch != "" {
 			s.includeLocked(sub.pattern, pandapush.Subscription{Grant: sub.grant, From: from})
 		}
 	}

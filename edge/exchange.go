@@ -216,7 +216,7 @@ func (x *exchange) holdOnSocket() {
 	for _, c := range append([]*pendingConnect{x.connect}, x.connects...) {
 		p := path{outlet: sock}
 		if c.hold > 0 {
-			p.held = &heldConnect{server: e, socket: sock, message: c.message}
+			p.held = &heldConnect{socket: sock, connect: c.message.Held()}
 		}
 		x.flush()
 		s, err := e.attach(x.ctx, &c.message, p)
@@ -246,11 +246,16 @@ func (e *Server) leave(s *session, out outlet, why reason) {
 
 // heldConnect is a /meta/connect that came by a socket: while it is unanswered, the client knows that the session lives.
 type heldConnect struct {
-	server  *Server
 	socket  *socket
-	message bayeux.Message
+	connect bayeux.Held
 	session *session    // set when it becomes the session's
 	timer   *time.Timer // answers it when its time has come; guarded by session.mu
+}
+
+// message returns the connect, as far as its reply needs it.
+func (h *heldConnect) message() *bayeux.Message {
+	m := h.connect.Message(h.session.id)
+	return &m
 }
 
 // start has the connect answered after hold.
@@ -263,12 +268,12 @@ func (h *heldConnect) start(s *session, hold time.Duration) {
 	h.timer = time.AfterFunc(hold, func() {
 		if s.ack {
 			h.answerBatch()
-		} else if s.takeHeld(h.server.cfg.Now(), h) {
+		} else if s.takeHeld(s.server.cfg.Now(), h) {
 			h.answer()
 		}
 	})
 	if s.ack && len(s.queue) > 0 {
-		h.server.background(h.answerBatch)
+		s.server.background(h.answerBatch)
 	}
 }
 
@@ -293,15 +298,16 @@ func (s *session) takeHeld(now time.Time, h *heldConnect) bool {
 
 // answer sends the reply. It is for whoever took h out of its session, and sends it even if that has ended.
 func (h *heldConnect) answer() {
-	x := exchange{server: h.server, ctx: h.server.ctx, socket: h.socket}
-	x.acceptConnect(&h.message, nil)
+	e := h.session.server
+	x := exchange{server: e, ctx: e.ctx, socket: h.socket}
+	x.acceptConnect(h.message(), nil)
 	x.flush()
 }
 
 // answerBatch answers the connect of a client that acknowledges, with all that waits for it (bayeux.md §5.2). The record
 // says how to do it again before it is sent.
 func (h *heldConnect) answerBatch() {
-	e, s := h.server, h.session
+	e, s := h.session.server, h.session
 	s.saving.Lock()
 	s.mu.Lock()
 	if s.ended || s.held != h {
@@ -320,11 +326,12 @@ func (h *heldConnect) answerBatch() {
 	s.saving.Unlock()
 	x := exchange{server: e, ctx: e.ctx, socket: h.socket}
 	if saved {
-		x.acceptConnect(&h.message, bayeux.AppendAck(nil, number))
+		x.acceptConnect(h.message(), bayeux.AppendAck(nil, number))
 		x.deliver(batch)
 	} else { // whatever the record says now, a client that has not got this batch gets it, and one that has would twice
 		s.takeBack()
-		x.acceptConnect(&h.message, s.sameBatch(&h.message))
+		m := h.message()
+		x.acceptConnect(m, s.sameBatch(m))
 	}
 	x.flush()
 }

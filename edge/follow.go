@@ -113,14 +113,12 @@ func (e *Server) followFrom(ctx context.Context, wanted map[pandapush.Pattern]pa
 
 // newFollower returns a session that wants what wanted says, from start on.
 func (e *Server) newFollower(wanted map[pandapush.Pattern]pandapush.Grant, start pandapush.Cursor) *session {
-	s := &session{id: bayeux.NewClientID(), server: e, follower: true, expiry: true, subs: make(map[string]*subscription, len(wanted))}
+	s := &session{id: bayeux.NewClientID(), server: e, follower: true, expiry: true}
 	for pattern, grant := range wanted {
 		if s.feeds == nil {
 			s.feeds = []*feed{newFeed(e.hub.enter(pattern.App()), start)}
 		}
-		sub := &subscription{pattern: pattern}
-		s.grantLocked(sub, grant) // nobody else has s yet
-		s.subs[pattern.String()] = sub
+		s.grantLocked(s.subs.findOrAdd(pattern), grant) // nobody else has s yet
 		if grant.Key != "" {
 			e.cfg.Keys.Used(grant.App, grant.Key)
 		}

@@ -133,7 +133,7 @@ func (s *session) seats() (seats []pandapush.Seat) {
 func (s *session) has(room pandapush.Channel) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.subs[room.String()] != nil
+	return s.subs.find(room.String()) != nil
 }
 
 // rejoin seats a session that has come back. In time, it still has its seats, and nobody is told anything.
@@ -237,7 +237,7 @@ func (s *session) snapshotLocked(f *feed, sub *subscription, at pandapush.Cursor
 // takesLocked reports whether one of the session's subscriptions takes d, wherever they have got to.
 func (s *session) takesLocked(d *delivery) bool {
 	for pattern := range candidates(d.channel) {
-		if sub := s.subs[pattern]; sub != nil && sub.takes(d) {
+		if sub := s.subs.find(pattern); sub != nil && sub.takes(d) {
 			return true
 		}
 	}

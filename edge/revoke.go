@@ -158,7 +158,7 @@ func (e *Server) revoke(ctx context.Context, r revocation) {
 func (s *session) renewed(pattern pandapush.Pattern, grant pandapush.Grant) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sub := s.subs[pattern.String()]
+	sub := s.subs.find(pattern.String())
 	return sub != nil && (sub.grant.Key != grant.Key || !sub.grant.Expires.Equal(grant.Expires))
 }
 

@@ -33,8 +33,8 @@ type session struct {
 	ack        bool
 	expiry     bool // the client asked for its subscriptions to end with their grants
 	created    time.Time
-	lapses     time.Time                // when the first of the grants expires; zero if that ends no subscription
-	subs       map[string]*subscription // by the pattern's text
+	lapses     time.Time // when the first of the grants expires; zero if that ends no subscription
+	subs       subscriptions
 	feeds      []*feed
 	queue      []*delivery // not yet written, oldest first
 	queued     int         // bytes in queue
@@ -51,16 +51,6 @@ type session struct {
 	proofCount byte             // numbers them
 	exception  bool             // the record says that this node's position does not hold for the session
 	seen       time.Time        // when the client last connected, or when its last connect was answered
-}
-
-// subscription is one pattern with what allowed it.
-type subscription struct {
-	pattern pandapush.Pattern
-	grant   pandapush.Grant
-	lagging bool               // it begins before the session's position and is being brought up to it, by feed.low
-	start   pandapush.Position // what is not after it is not for this subscription
-	// snapshot is when the client was told who is in the room: notices that are not after it are not for it.
-	snapshot pandapush.Position
 }
 
 // feed is how far a session has got in one application's stream. Its fields are guarded by the session's lock.
@@ -284,7 +274,7 @@ func (s *session) wantsLocked(f *feed, d *delivery) bool {
 	}
 	wanted := false
 	for pattern := range candidates(d.channel) {
-		sub := s.subs[pattern]
+		sub := s.subs.find(pattern)
 		if sub == nil || !sub.takes(d) {
 			continue
 		}
@@ -333,7 +323,7 @@ func (s *session) channelsLocked(app pandapush.AppID) []string {
 func (s *session) subscribes(pattern pandapush.Pattern) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.ended && s.subs[pattern.String()] != nil
+	return !s.ended && s.subs.find(pattern.String()) != nil
 }
 
 // subscriptions returns what the session subscribes to, in no order.
@@ -405,23 +395,23 @@ func (s *session) recordLocked() pandapush.Session {
 		Subscriptions: make(map[string]pandapush.Subscription, len(s.subs)),
 		Cursors:       make(map[pandapush.AppID]pandapush.Cursor, len(s.feeds)),
 	}
-	for pattern, sub := range s.subs {
-		r.Subscriptions[pattern] = pandapush.Subscription{Grant: sub.grant, Snapshot: s.snapshotCursorLocked(sub)}
+	for _, sub := range s.subs {
+		r.Subscriptions[sub.pattern.String()] = pandapush.Subscription{Grant: sub.grant, Snapshot: s.snapshotCursorLocked(sub)}
 	}
 	for _, f := range s.feeds {
 		cursor, from := s.gotLocked(f)
 		r.Cursors[f.app] = pandapush.Cursor{Epoch: f.epoch, Position: cursor}
-		for pattern, sub := range s.subs {
+		for _, sub := range s.subs {
 			if sub.pattern.App() != f.app {
 				continue
 			}
-			stored := r.Subscriptions[pattern]
+			stored := r.Subscriptions[sub.pattern.String()]
 			if sub.lagging {
 				stored.From = pandapush.Cursor{Epoch: f.epoch, Position: from}
 			} else if sub.start.Compare(cursor) > 0 {
 				stored.From = pandapush.Cursor{Epoch: f.epoch, Position: sub.start}
 			}
-			r.Subscriptions[pattern] = stored
+			r.Subscriptions[sub.pattern.String()] = stored
 		}
 	}
 	return r

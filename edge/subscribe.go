@@ -219,7 +219,7 @@ func (s *session) include(t *tenant, pattern pandapush.Pattern, sub pandapush.Su
 func (s *session) renew(pattern pandapush.Pattern, stored pandapush.Subscription) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	sub := s.subs[pattern.String()]
+	sub := s.subs.find(pattern.String())
 	if sub != nil {
 		s.grantLocked(sub, stored.Grant)
 		s.snapshotLocked(s.feedLocked(pattern.App()), sub, stored.Snapshot)
@@ -231,7 +231,7 @@ func (s *session) renew(pattern pandapush.Pattern, stored pandapush.Subscription
 func (e *Server) exclude(s *session, pattern pandapush.Pattern) {
 	s.mu.Lock()
 	f := s.feedLocked(pattern.App())
-	delete(s.subs, pattern.String())
+	s.subs.remove(pattern.String())
 	s.mu.Unlock()
 	if f != nil {
 		f.tenant.remove(s, pattern, e.stats)

@@ -45,6 +45,25 @@ func Resumption(clientID, cursor string) Message {
 	return m
 }
 
+// Held is what is kept of a connect that waits to be answered: there is one for every client. It takes a tenth of what the
+// message does.
+type Held struct {
+	id  string // the text of the field
+	ack string // the same, of the member of "ext"
+}
+
+// Held returns what the reply to a connect needs of it.
+func (m *Message) Held() Held { return Held{string(m.ID), string(m.Ext.Member("ack"))} }
+
+// Message returns the connect of a client, with nothing in it that its reply does not need.
+func (h Held) Message(clientID string) Message {
+	m := Message{Channel: Value(`"/meta/connect"`), ClientID: appendString(nil, clientID), ID: Value(h.id)}
+	if h.ack != "" {
+		m.Ext = Value(`{"ack":` + h.ack + `}`)
+	}
+	return m
+}
+
 // Hold returns how long a connect may wait for messages: limit, or less if the client asks for it in advice.timeout.
 // A timeout that is no number of milliseconds means not at all.
 func (m *Message) Hold(limit time.Duration) time.Duration {
