@@ -1,0 +1,97 @@
+/** CometD's client in a page that is loaded again. */
+import { buildSync } from "esbuild";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";
+import { devKey, Server } from "./server.js";
+
+let server: Server;
+let browser: Browser;
+let script: string;
+
+beforeAll(async () => {
+  const contents = 'export { CometD } from "cometd"; export { ReloadExtension } from "cometd/ReloadExtension.js";';
+  const built = buildSync({
+    stdin: { contents, resolveDir: import.meta.dirname },
+    bundle: true,
+    write: false,
+    format: "iife",
+    globalName: "Library",
+  });
+  script = built.outputFiles[0]?.text ?? "";
+  server = await Server.prepare();
+  await server.start();
+  browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+});
+afterAll(async () => {
+  await browser.close();
+  await server.stop();
+});
+
+/** What the page has in its global scope. */
+interface Scope {
+  Library: {
+    CometD: typeof import("cometd").CometD;
+    ReloadExtension: new () => import("cometd").Extension;
+  };
+  cometd: import("cometd").CometD & { reload(): void };
+  received: unknown[];
+}
+
+/** Has the page handshake, or go on with the session that it had, and subscribe. Returns the client id. */
+async function begin(page: Page, transport: string, channel: string): Promise<string> {
+  await page.addScriptTag({ content: script });
+  return page.evaluate(
+    ({ url, others, name, ext }) =>
+      new Promise<string>((resolve) => {
+        const scope = globalThis as unknown as Scope;
+        scope.received = [];
+        const cometd = new scope.Library.CometD() as Scope["cometd"];
+        scope.cometd = cometd;
+        for (const other of others) cometd.unregisterTransport(other);
+        cometd.registerExtension("reload", new scope.Library.ReloadExtension());
+        cometd.addListener("/meta/handshake", () => {
+          cometd.subscribe(
+            name,
+            (message) => scope.received.push(message.data),
+            { ext },
+            () => resolve(cometd.getClientId() ?? ""),
+          );
+        });
+        cometd.configure({ url });
+        cometd.handshake();
+      }),
+    {
+      url: `${server.url}/push`,
+      others: ["websocket", "long-polling", "callback-polling"].filter((other) => other !== transport),
+      name: channel,
+      ext: { auth: { key: devKey.id, secret: devKey.secret } },
+    },
+  );
+}
+
+describe.each(["websocket", "long-polling", "callback-polling"])("%s", (transport) => {
+  test("a page that is loaded again goes on with its session", async () => {
+    const page = await browser.newPage();
+    const log: string[] = [];
+    page.on("console", (message) => log.push(message.text()));
+    onTestFailed(() => {
+      process.stderr.write(`${log.join("\n")}\n${server.log}\n`);
+    });
+    const channel = `/devapp/private/${transport}`;
+    const received = (count: number) =>
+      page.waitForFunction((n) => (globalThis as unknown as Scope).received.length >= n, count);
+    await page.goto(`${server.url}/livez`); // any page will do
+    const first = await begin(page, transport, channel);
+    await server.publish(devKey, channel, { n: 1 });
+    await received(1);
+
+    await page.evaluate(() => (globalThis as unknown as Scope).cometd.reload());
+    await page.reload();
+    expect(await begin(page, transport, channel)).toBe(first);
+    await server.publish(devKey, channel, { n: 2 });
+    await received(1);
+    const last = await page.evaluate(() => (globalThis as unknown as Scope).received.at(-1));
+    expect(last).toEqual({ n: 2 });
+    await page.close();
+  });
+});
