@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,9 +19,6 @@ const typeForm = "application/x-www-form-urlencoded"
 
 // readPayload returns the JSON object that r's body holds, at most limit bytes of it. The errors are answers to the client.
 func readPayload(r *http.Request, limit int64) ([]byte, error) {
-	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return nil, unsupported("Unsupported Content-Encoding: send the body uncompressed")
-	}
 	mediaType, err := mediaTypeOf(r.Header)
 	if err != nil {
 		return nil, err
@@ -62,26 +60,43 @@ func isJSON(mediaType string) bool {
 	return mediaType == "" || mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
 }
 
+// inflated returns r's body, decompressed if need be. What comes of it has to be bounded by who reads it.
+func inflated(r *http.Request) (io.Reader, error) {
+	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
+	case "", "identity":
+		return r.Body, nil
+	case "gzip", "x-gzip":
+		reader, err := gzip.NewReader(r.Body)
+		if err != nil {
+			return nil, badRequest("The body is not gzip")
+		}
+		reader.Multistream(false) // any number of empty ones would not grow what is read
+		return reader, nil
+	}
+	return nil, unsupported("Unsupported Content-Encoding: send gzip, or the body uncompressed")
+}
+
 // readBody reads all of r's body, into a buffer of just its size if the client says it.
 func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, pandapush.ErrMessageTooLarge
 	}
-	var (
-		body []byte
-		err  error
-	)
-	if r.ContentLength >= 0 {
+	source, err := inflated(r)
+	if err != nil {
+		return nil, err
+	}
+	var body []byte
+	if r.ContentLength >= 0 && source == r.Body {
 		body = make([]byte, r.ContentLength)
-		_, err = io.ReadFull(r.Body, body)
+		_, err = io.ReadFull(source, body)
 	} else {
-		body, err = io.ReadAll(io.LimitReader(r.Body, limit+1))
+		body, err = io.ReadAll(io.LimitReader(source, limit+1))
 	}
 	switch {
-	case err != nil: // the client went away, or took longer than the server's deadline
-		return nil, badRequest("The body could not be read to its end")
 	case int64(len(body)) > limit:
 		return nil, pandapush.ErrMessageTooLarge
+	case err != nil: // the client went away, took longer than the server's deadline, or sent what is no gzip
+		return nil, badRequest("The body could not be read to its end")
 	}
 	return body, nil
 }

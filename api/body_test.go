@@ -2,6 +2,7 @@ package api
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -52,7 +53,7 @@ func TestPublishBodies(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
-			f := newFixture(Config{})
+			f := newFixture(t, Config{})
 			w := f.publish(row.contentType, row.body)
 			if row.status == http.StatusOK {
 				wantAnswer(t, w, http.StatusOK, "OK")
@@ -82,7 +83,7 @@ func TestPublishSizes(t *testing.T) {
 		{16, object(16), http.StatusOK},
 		{16, object(17), http.StatusRequestEntityTooLarge},
 	} {
-		f := newFixture(Config{MaxBody: row.maxBody})
+		f := newFixture(t, Config{MaxBody: row.maxBody})
 		sized := httptest.NewRequest(http.MethodPost, "/channel/app1/private/a", strings.NewReader(row.body))
 		chunked := httptest.NewRequest(http.MethodPost, "/channel/app1/private/a", unsized{strings.NewReader(row.body)})
 		for _, r := range []*http.Request{sized, chunked} {
@@ -94,7 +95,7 @@ func TestPublishSizes(t *testing.T) {
 			}
 		}
 	}
-	f := newFixture(Config{MaxBody: 16})
+	f := newFixture(t, Config{MaxBody: 16})
 	// These 5 bytes of a form are 24 of JSON.
 	if w := f.publish(typeForm, "a=<<<"); w.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("form that is too large as JSON: %d", w.Code)
@@ -103,7 +104,7 @@ func TestPublishSizes(t *testing.T) {
 
 func TestPublishBodyCutShort(t *testing.T) {
 	t.Parallel()
-	f := newFixture(Config{})
+	f := newFixture(t, Config{})
 	r := httptest.NewRequest(http.MethodPost, "/channel/app1/private/a", strings.NewReader(`{}`))
 	r.ContentLength = 3
 	r.Header.Set("Authorization", basic(key))
@@ -112,13 +113,58 @@ func TestPublishBodyCutShort(t *testing.T) {
 	wantAnswer(t, w, http.StatusBadRequest, refusal("The body could not be read to its end"))
 }
 
+// gzipped returns text compressed.
+func gzipped(t *testing.T, text string) string {
+	t.Helper()
+	var out strings.Builder
+	w := gzip.NewWriter(&out)
+	if _, err := w.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
 func TestPublishCompressed(t *testing.T) {
 	t.Parallel()
-	f := newFixture(Config{})
-	w := f.publish("application/json", "{}", "Content-Encoding: gzip")
-	wantAnswer(t, w, http.StatusUnsupportedMediaType, refusal("Unsupported Content-Encoding: send the body uncompressed"))
-	w = f.publish("application/json", "{}", "Content-Encoding: Identity")
-	wantAnswer(t, w, http.StatusOK, "OK")
+	const small = 1000
+	bomb := gzipped(t, `{"a":"`+strings.Repeat("x", 10<<20)+`"}`)
+	whole := gzipped(t, `{"a":1}`)
+	for _, row := range []struct {
+		name, encoding, body string
+		status               int
+		want                 string // the payload for 200, else the message
+	}{
+		{"gzip", "gzip", whole, 200, `{"a":1}`},
+		{"its old name", "X-Gzip", whole, 200, `{"a":1}`},
+		{"none", "Identity", `{"a":2}`, 200, `{"a":2}`},
+		{"what comes after it does not count", "gzip", whole + gzipped(t, "!"), 200, `{"a":1}`},
+		{"no JSON in it", "gzip", gzipped(t, `{`), 400, "Invalid JSON at byte 1: unexpected end of JSON input"},
+		{"just as large as allowed", "gzip", gzipped(t, `{"a":"`+strings.Repeat("x", small-8)+`"}`), 200, `{"a":"` + strings.Repeat("x", small-8) + `"}`},
+		{"larger when inflated", "gzip", gzipped(t, `{"a":"`+strings.Repeat("x", small-7)+`"}`), 413, "Message too large"},
+		{"a bomb", "gzip", bomb[:small], 413, "Message too large"},
+		{"not gzip", "gzip", `{"a":1}`, 400, "The body is not gzip"},
+		{"empty", "gzip", ``, 400, "The body is not gzip"},
+		{"cut short", "gzip", whole[:len(whole)-3], 400, "The body could not be read to its end"},
+		{"another", "br", whole, 415, "Unsupported Content-Encoding: send gzip, or the body uncompressed"},
+		{"two", "gzip, gzip", whole, 415, "Unsupported Content-Encoding: send gzip, or the body uncompressed"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			f := newFixture(t, Config{MaxBody: small})
+			w := f.publish("application/json", row.body, "Content-Encoding: "+row.encoding)
+			if row.status == http.StatusOK {
+				wantAnswer(t, w, http.StatusOK, "OK")
+				if got := f.payloads(); len(got) != 1 || got[0] != row.want {
+					t.Errorf("appended %q, want %q", got, row.want)
+				}
+				return
+			}
+			wantAnswer(t, w, row.status, refusal(row.want))
+		})
+	}
 }
 
 // FuzzPublishBody checks that whatever is sent is either refused or stored as a JSON object: the very bytes, unless they
@@ -133,7 +179,7 @@ func FuzzPublishBody(f *testing.F) {
 		r := httptest.NewRequest(http.MethodPost, "/channel/app1/private/a", bytes.NewReader(body))
 		r.Header.Set("Authorization", basic(key))
 		r.Header.Set("Content-Type", contentType)
-		s, w := newFixture(Config{MaxBody: 1 << 10}), httptest.NewRecorder()
+		s, w := newFixture(t, Config{MaxBody: 1 << 10}), httptest.NewRecorder()
 		s.echo.ServeHTTP(w, r)
 		switch w.Code {
 		case http.StatusOK:

@@ -25,3 +25,12 @@ func credentialOf(r *http.Request) (pandapush.Credential, error) {
 	}
 	return pandapush.Credential{}, errUnauthorized
 }
+
+// credentialIfAny is credentialOf for what may be allowed without one: the zero Credential then, which is none.
+func credentialIfAny(r *http.Request) pandapush.Credential {
+	credential, err := credentialOf(r)
+	if err != nil {
+		return pandapush.Credential{Given: r.Header.Get("Authorization") != ""}
+	}
+	return credential
+}

@@ -2,92 +2,128 @@ package api
 
 import (
 	"errors"
-	"html"
 	"net/http"
+	"time"
 
 	"github.com/pandapush/pandapush"
 )
 
+// kind is a kind of problem (RFC 9457): its type, its title, and its status.
+type kind struct {
+	name   string // the fragment of the type
+	title  string
+	status int
+	// old is the status that the Node version answered with, where that is another one; it is used where its texts are.
+	old int
+}
+
+// docs is where the types of problems are explained: each is this with the kind's name as the fragment.
+const docs = "https://github.com/pandapush/pandapush/blob/main/docs/http-api.md#"
+
+// The kinds of problems.
+var (
+	kindParameter    = &kind{"invalid-parameter", "Invalid parameter", http.StatusBadRequest, 0}
+	kindBody         = &kind{"invalid-body", "Invalid body", http.StatusBadRequest, 0}
+	kindNoCredential = &kind{"unauthorized", "Credential missing or not accepted", http.StatusUnauthorized, http.StatusForbidden}
+	kindUnauthorized = &kind{"unauthorized", "Credential missing or not accepted", http.StatusUnauthorized, http.StatusBadRequest}
+	kindForbidden    = &kind{"forbidden", "Not allowed", http.StatusForbidden, http.StatusBadRequest}
+	kindOrigin       = &kind{"origin-not-allowed", "Origin not allowed", http.StatusForbidden, 0}
+	kindSuspended    = &kind{"suspended", "Application suspended", http.StatusForbidden, http.StatusBadRequest}
+	kindUnknownApp   = &kind{"not-found", "Not found", http.StatusNotFound, http.StatusBadRequest}
+	kindNotFound     = &kind{"not-found", "Not found", http.StatusNotFound, 0}
+	kindKeyReused    = &kind{"idempotency-key-reused", "Idempotency key used for another request", http.StatusConflict, 0}
+	kindChanged      = &kind{"changed", "Something newer is on the channel", http.StatusPreconditionFailed, 0}
+	kindCursorOld    = &kind{"cursor-too-old", "Cursor too old", http.StatusPreconditionFailed, 0}
+	kindTooLarge     = &kind{"too-large", "Too large", http.StatusRequestEntityTooLarge, 0}
+	kindMediaType    = &kind{"unsupported-media-type", "Unsupported media type", http.StatusUnsupportedMediaType, 0}
+	kindRate         = &kind{"rate-limited", "Rate limit exceeded", http.StatusTooManyRequests, 0}
+	kindInternal     = &kind{"internal", "Internal server error", http.StatusInternalServerError, 0}
+	kindUnavailable  = &kind{"unavailable", "Service unavailable", http.StatusServiceUnavailable, 0}
+)
+
 // problem is an error together with the answer that the client gets.
 type problem struct {
-	status  int
-	message string // for the client
+	kind   *kind
+	detail string
+	param  string // the query parameter or header at fault, if one is
+	field  string // the part of the body at fault, if one is, as a JSON pointer
+
+	retry  time.Duration           // when to come back, if that is known
+	change *pandapush.ChangedError // what kindChanged and kindCursorOld are about
+	stored []result                // what became of the messages of a batch that was not stored as a whole
 }
 
 // Error implements error.
-func (p *problem) Error() string { return p.message }
+func (p *problem) Error() string { return p.detail }
 
 // errUnauthorized says that the request has no credential in a form that is known.
-var errUnauthorized = &problem{http.StatusForbidden, "Unauthorized"}
+var errUnauthorized = &problem{kind: kindNoCredential, detail: "Unauthorized"}
 
 // errInternal is what a client hears of a fault of ours.
-var errInternal = &problem{http.StatusInternalServerError, "Internal Server Error"}
+var errInternal = &problem{kind: kindInternal, detail: "Internal Server Error"}
 
 // notFound says that r's route does not exist, in the words of the Node version.
 func notFound(r *http.Request) error {
-	return &problem{http.StatusNotFound, "Cannot " + r.Method + " " + r.URL.EscapedPath()}
+	return &problem{kind: kindNotFound, detail: "Cannot " + r.Method + " " + r.URL.EscapedPath()}
 }
 
-func badRequest(message string) error { return &problem{http.StatusBadRequest, message} }
+// badRequest says what is wrong with the body.
+func badRequest(message string) error { return &problem{kind: kindBody, detail: message} }
 
-func unsupported(message string) error { return &problem{http.StatusUnsupportedMediaType, message} }
+// badParam says what is wrong with a query parameter or a header.
+func badParam(name, message string) error {
+	return &problem{kind: kindParameter, param: name, detail: message}
+}
+
+func unsupported(message string) error { return &problem{kind: kindMediaType, detail: message} }
+
+// inField adds to an error of the body the part of it that it is about, if it does not say so itself.
+func inField(err error, field string) error {
+	p := *problemOf(err)
+	p.field = field + p.field
+	return &p
+}
+
+// kindOf is the table of refusals.
+func kindOf(refusal pandapush.Refusal) *kind {
+	switch refusal {
+	case pandapush.ErrUnknownApp:
+		return kindUnknownApp
+	case pandapush.ErrNoAuth, pandapush.ErrIncompleteAuth, pandapush.ErrMalformedToken, pandapush.ErrUnknownKey,
+		pandapush.ErrWrongSecret, pandapush.ErrInvalidToken, pandapush.ErrExpiredKey, pandapush.ErrRevokedKey:
+		return kindUnauthorized
+	case pandapush.ErrTokenChannel, pandapush.ErrNoSubscribing, pandapush.ErrNoPublishing, pandapush.ErrNoPresenceID,
+		pandapush.ErrMetaReadOnly:
+		return kindForbidden
+	case pandapush.ErrSuspended:
+		return kindSuspended
+	case pandapush.ErrKeyReused:
+		return kindKeyReused
+	case pandapush.ErrMessageTooLarge:
+		return kindTooLarge
+	}
+	return kindParameter
+}
 
 // problemOf is the table from errors to answers. The text of an error that is not in it is not for the client.
 func problemOf(err error) *problem {
 	var (
 		p       *problem
 		refusal pandapush.Refusal
+		changed *pandapush.ChangedError
 	)
 	switch {
 	case errors.As(err, &p):
 		return p
-	case errors.Is(err, pandapush.ErrMessageTooLarge):
-		return &problem{http.StatusRequestEntityTooLarge, pandapush.ErrMessageTooLarge.Error()}
+	case errors.As(err, &changed) && changed.Newest == pandapush.Cursor{}:
+		return &problem{kind: kindCursorOld, param: headerIfMatch, change: changed, detail: "The cursor is too far back, or of a stream " +
+			"that is gone: whether something newer is on the channel can't be told. Read the channel, and try again with the answer's cursor"}
+	case errors.As(err, &changed):
+		return &problem{kind: kindChanged, param: headerIfMatch, change: changed, detail: "Something newer than the cursor is on the channel"}
 	case errors.As(err, &refusal):
-		return &problem{http.StatusBadRequest, refusal.Error()}
+		return &problem{kind: kindOf(refusal), detail: refusal.Error()}
 	case errors.Is(err, pandapush.ErrUnavailable):
-		return &problem{http.StatusServiceUnavailable, "Service Unavailable"}
+		return &problem{kind: kindUnavailable, detail: "Service Unavailable", retry: time.Second}
 	}
 	return errInternal
-}
-
-// fail answers a request that ended in err, and logs what is our fault. What fails because the client has left is not.
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	p := problemOf(err)
-	if p.status == http.StatusInternalServerError && r.Context().Err() == nil {
-		s.log.ErrorContext(r.Context(), "request failed", "method", r.Method, "error", err,
-			"request_id", w.Header().Get(headerRequestID))
-	}
-	p.reply(w, r)
-}
-
-// reply sends p as JSON to clients that prefer it, and to all where the Node version did so or where the text helps to mend
-// the request; else as the text or the page of the Node version.
-func (p *problem) reply(w http.ResponseWriter, r *http.Request) {
-	if p.status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "1") // seconds
-	}
-	asJSON := prefersJSON(r.Header)
-	page := false
-	switch p.status {
-	case http.StatusBadRequest, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType:
-		asJSON = true
-	case http.StatusNotFound, http.StatusMethodNotAllowed:
-		page = true
-	}
-	switch {
-	case asJSON:
-		sendJSON(w, p.status, errorBody{Params: []string{}, Message: p.message})
-	case page:
-		sendPage(w, p.status, p.message)
-	default:
-		send(w, p.status, typeHTML, []byte(html.EscapeString(p.message)))
-	}
-}
-
-// errorBody is the shape of the Node version's errors; code and params were never filled in.
-type errorBody struct {
-	Code    *string  `json:"code"`
-	Params  []string `json:"params"`
-	Message string   `json:"message"`
 }

@@ -2,99 +2,78 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
-	"strings"
 
 	"github.com/pandapush/pandapush"
 )
 
-// Follower answers requests with event streams. It must be safe for concurrent use.
+const typeEvents = "text/event-stream"
+
+// maxFollowed bounds the patterns of one event stream.
+const maxFollowed = 100
+
+// Follower streams messages to a client as server-sent events.
 type Follower interface {
-	// Follow answers r with the messages that the patterns of wanted match, as server-sent events, with the headers that w
-	// has. The patterns are of one application, each with the grant that allows it. The stream begins after since: a
-	// cursor, a number of messages, a time to go back, or "" for now.
-	//
-	// It returns nil when the stream has begun; that goes on after it has returned. An error is returned before anything is
-	// written: a pandapush.Refusal, or one that wraps pandapush.ErrUnavailable.
+	// Follow answers r with the messages that the patterns of wanted match, all of one application, each with the grant that
+	// allows it. They begin after since: a cursor, a number of messages ("10"), a time ("2m"), or "" for now. It returns nil
+	// once the stream has begun, whether or not it is over. Before that nothing is written, and the error is a
+	// pandapush.Refusal or wraps pandapush.ErrUnavailable.
 	Follow(w http.ResponseWriter, r *http.Request, wanted map[pandapush.Pattern]pandapush.Grant, since string) error
 }
 
-// follow is GET /channel/<app>/<kind>/<path or pattern> as an event stream, of that channel and of those that its channel
-// parameters name.
-func (s *Server) follow(w http.ResponseWriter, r *http.Request) {
-	allowAnyOrigin(w.Header())
-	patterns, err := patternsOf(r)
-	if err != nil {
-		s.fail(w, r, err)
-		return
+// follow is GET /channel/<app>/<kind>/<path or pattern> with Accept: text/event-stream. Further patterns are channel
+// parameters.
+func (s *Server) follow(w http.ResponseWriter, r *http.Request, first pandapush.Pattern) error {
+	query := readParams(r)
+	since, from := query.text("since"), "since"
+	query.forbid("Is for reading what was, not for an event stream", "until", "limit", "order")
+	if len(query.values["channel"]) >= maxFollowed {
+		query.fail("channel", fmt.Sprintf("An event stream has at most %d channels", maxFollowed))
 	}
-	wanted, err := s.authorizeAll(r, patterns)
-	if err == nil {
-		since := r.Header.Get("Last-Event-ID") // is later than what the URL says
-		if since == "" {
-			since = r.URL.Query().Get("since")
-		}
-		err = s.config.Follower.Follow(w, r, wanted, since)
+	if query.err != nil {
+		return query.err
 	}
-	if err != nil {
-		s.fail(w, r, err)
+	// A browser that comes back asks for the same URL, and says in the header how far it has got since.
+	if id := r.Header.Get(headerLastEvent); id != "" {
+		since, from = id, headerLastEvent
 	}
-}
-
-// read is GET /channel/…, which answers with what the client asks for.
-func (s *Server) read(w http.ResponseWriter, r *http.Request) {
-	if prefersEvents(r.Header) {
-		s.follow(w, r)
-		return
+	wanted := make(map[pandapush.Pattern]pandapush.Grant)
+	if err := s.want(r, wanted, first); err != nil {
+		return err
 	}
-	allowAnyOrigin(w.Header())
-	s.fail(w, r, &problem{http.StatusNotAcceptable, "Ask for an event stream, with Accept: " + typeEvents})
-}
-
-// prefersEvents reports whether the client would rather have an event stream than JSON. It must name it: a client that
-// takes anything wants a response that ends.
-func prefersEvents(h http.Header) bool {
-	accept := strings.ToLower(strings.Join(h.Values("Accept"), ","))
-	events := quality(accept, typeEvents)
-	return strings.Contains(accept, typeEvents) && events > 0 && events >= quality(accept, "application/json")
-}
-
-// patternsOf returns what the path and the channel parameters of a GET name. All must be of one application, since a cursor
-// is a place in one application's stream.
-func patternsOf(r *http.Request) ([]pandapush.Pattern, error) {
-	name := strings.TrimPrefix(r.URL.EscapedPath(), "/channel")
-	name = strings.NewReplacer("%2A", "*", "%2a", "*").Replace(name) // what some libraries make of an asterisk
-	first, err := pandapush.ParsePlainPattern(name)
-	if err != nil {
-		return nil, notFound(r)
-	}
-	patterns := []pandapush.Pattern{first}
-	for _, name := range r.URL.Query()["channel"] {
+	for _, name := range query.values["channel"] {
 		pattern, err := pandapush.ParsePlainPattern(name)
-		if err != nil {
-			return nil, err
+		switch {
+		case err != nil:
+			return badParam("channel", err.Error())
+		case pattern.App() != first.App():
+			return badParam("channel", "All channels of an event stream are of one application")
 		}
-		if pattern.App() != first.App() {
-			return nil, badRequest("All channels of one stream belong to one application")
+		if err := s.want(r, wanted, pattern); err != nil {
+			return err
 		}
-		patterns = append(patterns, pattern)
 	}
-	return patterns, nil
+	if r.Method == http.MethodHead {
+		w.Header().Set("Content-Type", typeEvents)
+		w.WriteHeader(http.StatusOK)
+		return nil
+	}
+	err := s.config.Follower.Follow(w, r, wanted, since)
+	switch {
+	case errors.Is(err, pandapush.ErrInvalidCursor):
+		return badParam(from, `Takes a cursor, a number of messages, or a time like "2m"`)
+	case err != nil:
+		return fmt.Errorf("follow: %w", err)
+	}
+	return nil
 }
 
-// authorizeAll decides whether the request's credential allows to subscribe to each of patterns. Public channels need none.
-func (s *Server) authorizeAll(r *http.Request, patterns []pandapush.Pattern) (map[pandapush.Pattern]pandapush.Grant, error) {
-	credential, missing := credentialOf(r)
-	grants := make(map[pandapush.Pattern]pandapush.Grant, len(patterns))
-	for _, pattern := range patterns {
-		grant, err := pandapush.Authorize(s.config.Keys, credential, pandapush.Subscribe, pattern, s.config.Now())
-		if errors.Is(err, pandapush.ErrNoAuth) {
-			return nil, missing
-		}
-		if err != nil {
-			return nil, err
-		}
-		grants[pattern] = grant
+// want adds a pattern to what is wanted, if r may subscribe to it.
+func (s *Server) want(r *http.Request, wanted map[pandapush.Pattern]pandapush.Grant, pattern pandapush.Pattern) error {
+	grant, err := pandapush.Authorize(s.config.Keys, credentialIfAny(r), pandapush.Subscribe, pattern, s.config.Now())
+	if err == nil {
+		wanted[pattern] = grant
 	}
-	return grants, nil
+	return err
 }

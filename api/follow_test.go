@@ -23,6 +23,7 @@ func (f followed) Follow(w http.ResponseWriter, _ *http.Request, wanted map[pand
 		lines = append(lines, fmt.Sprintf("%s by %q", pattern, grant.Key))
 	}
 	slices.Sort(lines)
+	w.Header().Set("Content-Type", typeEvents)
 	_, err := fmt.Fprintf(w, "%s since %q", strings.Join(lines, ", "), since)
 	return err
 }
@@ -31,38 +32,52 @@ const events = "Accept: text/event-stream"
 
 func TestFollow(t *testing.T) {
 	t.Parallel()
-	f := newFixture(Config{Follower: followed{}})
+	f := newFixture(t, Config{Follower: followed{}})
 	token := mint(t, key, pandapush.TokenClaims{Channel: "/app1/private/**", Sub: true, Issued: now})
 	for _, row := range []struct {
 		target  string
 		headers []string
-		status  int
 		want    string
 	}{
-		{"/app1/public/a", nil, 200, `/app1/public/a by "" since ""`},
-		{"/app1/public/a?since=10", nil, 200, `/app1/public/a by "" since "10"`},
-		{"/app1/public/a?since=10", []string{"Last-Event-ID: x-1-0"}, 200, `/app1/public/a by "" since "x-1-0"`},
-		{"/app1/public/**", nil, 200, `/app1/public/** by "" since ""`},
-		{"/app1/public/%2a", nil, 200, `/app1/public/* by "" since ""`},
-		{"/app1/private/a?token=" + token, nil, 200, `/app1/private/a by "PSID1" since ""`},
-		{"/app1/private/**", []string{"Authorization: Bearer " + token}, 200, `/app1/private/** by "PSID1" since ""`},
-		{"/app1/private/x", []string{"Authorization: Token " + token}, 200, `/app1/private/x by "PSID1" since ""`},
-		{"/app1/private/x", []string{"Authorization: " + basic(key)}, 200, `/app1/private/x by "PSID1" since ""`},
+		{"/app1/public/a", nil, `/app1/public/a by "" since ""`},
+		{"/app1/public/a?since=10", nil, `/app1/public/a by "" since "10"`},
+		{"/app1/public/a?since=10", []string{"Last-Event-ID: x-1-0"}, `/app1/public/a by "" since "x-1-0"`},
+		{"/app1/public/**", nil, `/app1/public/** by "" since ""`},
+		{"/app1/public/%2a", nil, `/app1/public/* by "" since ""`},
+		{"/app1/private/a?token=" + token, nil, `/app1/private/a by "PSID1" since ""`},
+		{"/app1/private/**", []string{"Authorization: Bearer " + token}, `/app1/private/** by "PSID1" since ""`},
+		{"/app1/private/x", []string{"Authorization: Token " + token}, `/app1/private/x by "PSID1" since ""`},
+		{"/app1/private/x", []string{"Authorization: " + basic(key)}, `/app1/private/x by "PSID1" since ""`},
 		{
-			"/app1/public/a?channel=/app1/private/b&channel=/app1/public/*&token=" + token, nil, 200,
+			"/app1/public/a?channel=/app1/private/b&channel=/app1/public/*&token=" + token, nil,
 			`/app1/private/b by "PSID1", /app1/public/* by "", /app1/public/a by "" since ""`,
 		},
-		{"/app1/private/a", nil, 403, "Unauthorized"},
-		{"/app1/public/a?channel=/app1/private/b", nil, 403, "Unauthorized"},
-		{"/app1/private/a?token=x", nil, 400, refusal("Invalid token")},
-		{"/app1/presence/a?token=" + token, nil, 400, refusal("Token does not match channel")},
-		{"/nope/public/a", nil, 400, refusal("Could not find application")},
-		{"/app1/public/a?channel=b", nil, 400, refusal("Invalid channel name")},
-		{"/app1/public/a?channel=/app2/public/a", nil, 400, refusal("All channels of one stream belong to one application")},
 	} {
 		w := f.do(http.MethodGet, "/channel"+row.target, "", append(row.headers, events)...)
-		wantAnswer(t, w, row.status, row.want)
+		wantAnswer(t, w, http.StatusOK, row.want)
 		wantHeaders(t, w.Header(), "Access-Control-Allow-Origin: *")
+	}
+	for _, row := range []struct {
+		target string
+		status int
+		kind   string
+		param  string
+	}{
+		{"/app1/private/a", 401, "unauthorized", ""},
+		{"/app1/public/a?channel=/app1/private/b", 401, "unauthorized", ""},
+		{"/app1/private/a?token=x", 401, "unauthorized", ""},
+		{"/app1/presence/a?token=" + token, 403, "forbidden", ""},
+		{"/nope/public/a", 404, "not-found", ""},
+		{"/app1/public/a?channel=b", 400, "invalid-parameter", "channel"},
+		{"/app1/public/a?channel=/app2/public/a", 400, "invalid-parameter", "channel"},
+		{"/app1/public/a" + strings.Repeat("&channel=/app1/public/b", maxFollowed)[1:], 404, "not-found", ""},
+		{"/app1/public/a?" + strings.Repeat("&channel=/app1/public/b", maxFollowed)[1:], 400, "invalid-parameter", "channel"},
+		{"/app1/public/a?limit=5", 400, "invalid-parameter", "limit"},
+		{"/app1/public/a?until=5m", 400, "invalid-parameter", "until"},
+		{"/app1/public/a?order=oldest", 400, "invalid-parameter", "order"},
+		{"/app1/public/a?since=1&since=2", 400, "invalid-parameter", "since"},
+	} {
+		wantProblem(t, f.do(http.MethodGet, "/channel"+row.target, "", events), row.status, row.kind, row.param)
 	}
 	for _, path := range []string{"/app1", "/app1/public", "/app1/public/", "/app1/other/a", "/app1/public/**/a", "/app1/public/a%20b"} {
 		if w := f.do(http.MethodGet, "/channel"+path, "", events); w.Code != http.StatusNotFound {
@@ -76,21 +91,24 @@ func TestFollowFails(t *testing.T) {
 	for _, row := range []struct {
 		err    error
 		status int
-		want   string
+		kind   string
+		param  string
 	}{
-		{pandapush.ErrInvalidCursor, 400, refusal("Invalid cursor")},
-		{pandapush.ErrTooManySubs, 400, refusal("Too many subscriptions")},
-		{fmt.Errorf("tail: %w", pandapush.ErrUnavailable), 503, "Service Unavailable"},
-		{http.ErrNotSupported, 500, "Internal Server Error"},
+		{pandapush.ErrInvalidCursor, 400, "invalid-parameter", "since"},
+		{pandapush.ErrTooManySubs, 400, "invalid-parameter", ""},
+		{fmt.Errorf("tail: %w", pandapush.ErrUnavailable), 503, "unavailable", ""},
+		{http.ErrNotSupported, 500, "internal", ""},
 	} {
-		w := newFixture(Config{Follower: followed{row.err}}).do(http.MethodGet, "/channel/app1/public/a", "", events)
-		wantAnswer(t, w, row.status, row.want)
+		f := newFixture(t, Config{Follower: followed{row.err}})
+		wantProblem(t, f.do(http.MethodGet, "/channel/app1/public/a", "", events), row.status, row.kind, row.param)
 	}
+	f := newFixture(t, Config{Follower: followed{pandapush.ErrInvalidCursor}})
+	wantProblem(t, f.do(http.MethodGet, "/channel/app1/public/a", "", events, "Last-Event-ID: x"), 400, "invalid-parameter", "Last-Event-ID")
 }
 
 func TestFollowMustBeAskedFor(t *testing.T) {
 	t.Parallel()
-	f := newFixture(Config{Follower: followed{}})
+	f := newFixture(t, Config{Follower: followed{}})
 	for accept, follows := range map[string]bool{
 		"text/event-stream": true, "text/event-stream, */*": true, "Text/Event-Stream;q=0.5": true,
 		"text/event-stream;q=0.5, application/json": false, "text/event-stream;q=0, */*": false, "*/*": false, "text/*": false, "": false,
@@ -100,7 +118,7 @@ func TestFollowMustBeAskedFor(t *testing.T) {
 			t.Errorf("Accept %q: %d %s", accept, w.Code, w.Body)
 		}
 	}
-	if w := f.do(http.MethodGet, "/channel/app1/public/a", ""); w.Code != http.StatusNotAcceptable {
-		t.Errorf("without Accept: %d", w.Code)
-	}
+	w := f.do(http.MethodHead, "/channel/app1/public/a", "", events)
+	wantAnswer(t, w, http.StatusOK, "")
+	wantHeaders(t, w.Header(), "Content-Type: text/event-stream")
 }

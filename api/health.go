@@ -40,7 +40,7 @@ func livez(w http.ResponseWriter, _ *http.Request) {
 // the database.
 func (s *Server) readyz(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
-	if s.draining.Load() {
+	if s.drained.Err() != nil {
 		sendJSON(w, http.StatusServiceUnavailable, status{Status: "draining"})
 		return
 	}

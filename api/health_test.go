@@ -14,7 +14,7 @@ import (
 
 func TestHealthCheck(t *testing.T) {
 	t.Parallel()
-	f := newFixture(Config{Version: "3.0.0", Revision: "abc", Built: "2026-11-23"})
+	f := newFixture(t, Config{Version: "3.0.0", Revision: "abc", Built: "2026-11-23"})
 	f.api.SetDraining() // is no concern of it
 	w := f.do(http.MethodGet, "/health_check.json", "")
 	wantAnswer(t, w, http.StatusOK, `{"version":"3.0.0","rev":"abc","built":"2026-11-23"}`)
@@ -24,7 +24,7 @@ func TestHealthCheck(t *testing.T) {
 func TestReadiness(t *testing.T) {
 	t.Parallel()
 	var redis error
-	f := newFixture(Config{Ready: []Check{
+	f := newFixture(t, Config{Ready: []Check{
 		{"database", func(context.Context) error { return nil }},
 		{"redis", func(context.Context) error { return redis }},
 	}})
@@ -52,7 +52,7 @@ func TestReadiness(t *testing.T) {
 
 func TestReadinessWithoutChecks(t *testing.T) {
 	t.Parallel()
-	wantAnswer(t, newFixture(Config{}).do(http.MethodGet, "/readyz", ""), http.StatusOK, `{"status":"ok"}`)
+	wantAnswer(t, newFixture(t, Config{}).do(http.MethodGet, "/readyz", ""), http.StatusOK, `{"status":"ok"}`)
 }
 
 // TestReadinessBounds checks that slow checks run side by side, once for all who ask, and for two seconds at most, though
@@ -68,7 +68,7 @@ func TestReadinessBounds(t *testing.T) {
 				return ctx.Err()
 			}}
 		}
-		f := newFixture(Config{Ready: []Check{slow("a"), slow("b")}})
+		f := newFixture(t, Config{Ready: []Check{slow("a"), slow("b")}})
 		start := time.Now()
 		first, leave := context.WithCancel(t.Context())
 		var askers sync.WaitGroup

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/pandapush/pandapush"
+	"github.com/pandapush/pandapush/api/openapitest"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -55,11 +57,30 @@ func (k *keyRing) Used(_ pandapush.AppID, id pandapush.KeyID) {
 	k.used = append(k.used, id)
 }
 
-// memory is an Appender that keeps what it gets, or fails with err.
+// memory is a Stream that keeps what it gets, or fails with err. Its messages are a millisecond apart.
 type memory struct {
 	mu       sync.Mutex
 	messages []pandapush.Message
+	once     map[string]appended
+	trimmed  int // messages that are no longer kept
 	err      error
+}
+
+// appended is what is remembered under a key.
+type appended struct {
+	print   string
+	cursors []pandapush.Cursor
+}
+
+// at returns the cursor of the nth message, counting from 1.
+func at(n int) pandapush.Cursor {
+	return pandapush.Cursor{Epoch: epoch, Position: pandapush.Position{Millis: uint64(n)}}
+}
+
+func (s *memory) appendLocked(m pandapush.Message) pandapush.Cursor {
+	m.Cursor = at(len(s.messages) + 1)
+	s.messages = append(s.messages, m)
+	return m.Cursor
 }
 
 func (s *memory) Append(_ context.Context, m pandapush.Message) (pandapush.Cursor, error) {
@@ -68,12 +89,93 @@ func (s *memory) Append(_ context.Context, m pandapush.Message) (pandapush.Curso
 	if s.err != nil {
 		return pandapush.Cursor{}, s.err
 	}
-	s.messages = append(s.messages, m)
-	return pandapush.Cursor{Epoch: epoch, Position: pandapush.Position{Millis: 1, Seq: uint64(len(s.messages))}}, nil
+	return s.appendLocked(m), nil
 }
+
+// AppendAll stores all, or with err the first half.
+func (s *memory) AppendAll(_ context.Context, messages []pandapush.Message) ([]pandapush.Cursor, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	cursors := make([]pandapush.Cursor, len(messages))
+	for i, m := range messages {
+		if s.err == nil || i < len(messages)/2 {
+			cursors[i] = s.appendLocked(m)
+		}
+	}
+	return cursors, s.err
+}
+
+func (s *memory) AppendIf(_ context.Context, messages []pandapush.Message, c pandapush.Condition) ([]pandapush.Cursor, bool, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if before, ok := s.once[c.Key]; ok && c.Key != "" {
+		if before.print != c.Print {
+			return nil, false, pandapush.ErrKeyReused
+		}
+		return before.cursors, true, nil
+	}
+	if s.err != nil {
+		return nil, false, s.err
+	}
+	if c.After.Epoch != "" {
+		tail := at(len(s.messages))
+		if c.After.Epoch != epoch {
+			return nil, false, &pandapush.ChangedError{Tail: tail}
+		}
+		for _, m := range slices.Backward(s.messages) {
+			if m.Channel == messages[0].Channel && m.Cursor.Position.Compare(c.After.Position) > 0 {
+				return nil, false, &pandapush.ChangedError{Newest: m.Cursor, Tail: tail}
+			}
+		}
+	}
+	cursors := make([]pandapush.Cursor, len(messages))
+	for i, m := range messages {
+		cursors[i] = s.appendLocked(m)
+	}
+	if c.Key != "" {
+		if s.once == nil {
+			s.once = make(map[string]appended)
+		}
+		s.once[c.Key] = appended{c.Print, cursors}
+	}
+	return cursors, false, nil
+}
+
+func (s *memory) Range(_ context.Context, _ pandapush.AppID, after, upTo pandapush.Position, count int) ([]pandapush.Message, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []pandapush.Message
+	for _, m := range s.messages[s.trimmed:] {
+		if m.Cursor.Position.Compare(after) > 0 && (m.Cursor.Position.Compare(upTo) <= 0 || upTo == pandapush.Position{}) {
+			found = append(found, m)
+		}
+	}
+	return found[:min(count, len(found))], s.err
+}
+
+func (s *memory) RangeBack(ctx context.Context, app pandapush.AppID, after, upTo pandapush.Position, count int) ([]pandapush.Message, error) {
+	found, err := s.Range(ctx, app, after, upTo, len(s.messages))
+	slices.Reverse(found)
+	return found[:min(count, len(found))], err
+}
+
+// Rewind takes a minute for a message.
+func (s *memory) Rewind(_ context.Context, _ pandapush.AppID, _ int64, age time.Duration) (pandapush.Cursor, error) {
+	return at(max(0, len(s.messages)-int(age.Minutes()))), s.err
+}
+
+func (s *memory) Span(context.Context, pandapush.AppID) (pandapush.Span, error) {
+	return pandapush.Span{
+		Epoch: epoch, First: at(s.trimmed).Position, Last: at(len(s.messages)).Position, Length: int64(len(s.messages) - s.trimmed), Trimmed: s.trimmed > 0,
+	}, s.err
+}
+
+// document is the API's own description: every response to a fixture is held against it.
+var description = sync.OnceValues(func() (*openapitest.Document, error) { return openapitest.Load(OpenAPI) })
 
 // fixture is a server with its fakes and its log.
 type fixture struct {
+	t      testing.TB
 	keys   *keyRing
 	stream *memory
 	log    *strings.Builder
@@ -82,8 +184,9 @@ type fixture struct {
 }
 
 // newFixture makes a server of the fakes and of what config sets besides.
-func newFixture(config Config) *fixture {
-	f := &fixture{keys: new(keyRing), stream: new(memory), log: new(strings.Builder), echo: echo.New()}
+func newFixture(tb testing.TB, config Config) *fixture {
+	tb.Helper()
+	f := &fixture{t: tb, keys: new(keyRing), stream: new(memory), log: new(strings.Builder), echo: echo.New()}
 	config.Keys, config.Stream = f.keys, f.stream
 	config.Log = slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	config.Now = func() time.Time { return now }
@@ -94,18 +197,31 @@ func newFixture(config Config) *fixture {
 
 // do sends a request with that body and those headers ("Name: value").
 func (f *fixture) do(method, target, body string, headers ...string) *httptest.ResponseRecorder {
+	f.t.Helper()
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	for _, h := range headers {
 		name, value, _ := strings.Cut(h, ": ")
 		r.Header.Add(name, value)
 	}
+	return f.serve(r)
+}
+
+// serve answers a request, and checks that the answer is one that the API's description has.
+func (f *fixture) serve(r *http.Request) *httptest.ResponseRecorder {
+	f.t.Helper()
 	w := httptest.NewRecorder()
 	f.echo.ServeHTTP(w, r)
+	described, err := description()
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	described.Check(f.t, r.Method, r.URL.Path, w.Code, w.Header(), w.Body.Bytes())
 	return w
 }
 
 // publish sends a publish to a private channel that the key authorises.
 func (f *fixture) publish(contentType, body string, headers ...string) *httptest.ResponseRecorder {
+	f.t.Helper()
 	headers = append(slices.Clone(headers), "Authorization: "+basic(key))
 	if contentType != "" {
 		headers = append(headers, "Content-Type: "+contentType)
@@ -147,8 +263,21 @@ func wantAnswer(t *testing.T, w *httptest.ResponseRecorder, status int, body str
 	}
 }
 
-// refusal returns the JSON of an error.
+// refusal returns the JSON of an error as the Node version had it.
 func refusal(message string) string { return `{"code":null,"params":[],"message":"` + message + `"}` }
+
+// wantProblem checks that a response is a problem of that kind about that parameter or part of the body.
+func wantProblem(t *testing.T, w *httptest.ResponseRecorder, status int, name, about string) document {
+	t.Helper()
+	var d document
+	if err := json.Unmarshal(w.Body.Bytes(), &d); err != nil {
+		t.Errorf("%d %s: %v", w.Code, w.Body, err)
+	}
+	if w.Code != status || d.Status != status || d.Type != docs+name || d.Param+d.Field != about || d.Title == "" || d.Detail == "" {
+		t.Errorf("answer = %d %s\nwant     %d %s about %q", w.Code, w.Body, status, name, about)
+	}
+	return d
+}
 
 // wantHeaders checks headers of a response ("Name: value").
 func wantHeaders(t *testing.T, h http.Header, want ...string) {

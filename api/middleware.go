@@ -51,7 +51,7 @@ func (s *Server) serve(rec *recorder, r *http.Request, h http.HandlerFunc) {
 			if rec.status != 0 {
 				panic(http.ErrAbortHandler)
 			}
-			errInternal.reply(rec, r)
+			errInternal.replyTo(rec, r)
 		}
 	}()
 	h(rec, r)

@@ -4,25 +4,37 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/pandapush/pandapush"
 )
 
 // publish is POST /channel/<app>/<kind>/<path>: one message, acknowledged once it is stored.
-func (s *Server) publish(w http.ResponseWriter, r *http.Request) {
-	allowAnyOrigin(w.Header())
-	cursor, err := s.accept(r)
+func (s *Server) publish(w http.ResponseWriter, r *http.Request) error {
+	// The path is taken as the client wrote it: an escape is not in the grammar, so that a channel has one URL.
+	name := strings.TrimPrefix(r.URL.EscapedPath(), "/channel")
+	channel, err := pandapush.ParsePlainChannel(name)
+	if err := s.admit(w, r, appOfPath(r)); err != nil {
+		return err
+	}
+	if err != nil || channel.Kind() == pandapush.Meta {
+		return notFound(r)
+	}
+	cursor, repeated, err := s.accept(w, r, channel)
 	if err != nil {
-		s.fail(w, r, err)
-		return
+		return err
 	}
 	id := cursor.String()
 	w.Header().Set("X-Message-Id", id)
+	if repeated {
+		w.Header().Set(headerReplayed, "true")
+	}
 	if prefersJSON(r.Header) {
 		sendJSON(w, http.StatusOK, published{id})
-		return
+	} else {
+		send(w, http.StatusOK, typeHTML, []byte("OK"))
 	}
-	send(w, http.StatusOK, typeHTML, []byte("OK"))
+	return nil
 }
 
 // published is the answer to a publish for clients that prefer JSON.
@@ -31,47 +43,92 @@ type published struct {
 }
 
 // accept checks a publish, the cheap things first, and appends its message.
-func (s *Server) accept(r *http.Request) (pandapush.Cursor, error) {
-	// The path is taken as the client wrote it: an escape is not in the grammar, so that a channel has one URL.
-	name := strings.TrimPrefix(r.URL.EscapedPath(), "/channel")
-	channel, err := pandapush.ParsePlainChannel(name)
-	if err != nil || channel.Kind() == pandapush.Meta {
-		return pandapush.Cursor{}, notFound(r)
-	}
+func (s *Server) accept(w http.ResponseWriter, r *http.Request, channel pandapush.Channel) (at pandapush.Cursor, repeated bool, err error) {
 	credential, err := credentialOf(r)
 	if err != nil {
-		return pandapush.Cursor{}, err
+		return at, false, err
 	}
 	grant, err := pandapush.Authorize(s.config.Keys, credential, pandapush.Publish, channel.Pattern(), s.config.Now())
 	if err != nil {
-		return pandapush.Cursor{}, err
+		return at, false, err
 	}
 	s.config.Keys.Used(grant.App, grant.Key)
-	data, err := readPayload(r, s.config.MaxBody)
+	message, condition, err := s.options(r, grant)
 	if err != nil {
-		return pandapush.Cursor{}, err
+		return at, false, err
 	}
-	cursor, err := s.config.Stream.Append(r.Context(), pandapush.Message{Channel: channel, Data: data})
+	if err := s.spend(r.Context(), w.Header(), grant, 1); err != nil {
+		return at, false, err
+	}
+	message.Channel = channel
+	if message.Data, err = readPayload(r, s.maxMessage(grant.App)); err != nil {
+		return at, false, err
+	}
+	if condition == (pandapush.Condition{}) {
+		at, err = s.config.Stream.Append(r.Context(), message)
+	} else {
+		condition.Print = fingerprint(channel.String(), message.Exclude, r.URL.Query().Get("ttl"), string(message.Data))
+		at, repeated, err = s.appendIf(r, message, condition)
+	}
 	if err != nil {
-		return pandapush.Cursor{}, fmt.Errorf("append message: %w", err)
+		return at, false, fmt.Errorf("append message: %w", err)
 	}
-	return cursor, nil
+	return at, repeated, nil
 }
 
-// preflight answers a browser that asks whether a page of another origin may publish and follow.
-func preflight(w http.ResponseWriter, _ *http.Request) {
-	h := w.Header()
-	allowAnyOrigin(h)
-	h.Set("Allow", "GET, OPTIONS, POST")
-	h.Set("Access-Control-Allow-Methods", "GET, POST, OPTIONS")
-	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, Accept, Last-Event-ID")
-	h.Set("Access-Control-Max-Age", "7200") // seconds; browsers cap it there or lower
-	w.WriteHeader(http.StatusNoContent)
+func (s *Server) appendIf(r *http.Request, m pandapush.Message, c pandapush.Condition) (at pandapush.Cursor, repeated bool, err error) {
+	cursors, repeated, err := s.config.Stream.AppendIf(r.Context(), []pandapush.Message{m}, c)
+	if err != nil {
+		return at, false, err
+	}
+	return cursors[0], repeated, nil
 }
 
-// allowAnyOrigin lets pages of any origin read the response. That is safe since credentials are never ambient: there are
-// no cookies, and a page can only send a token that it has.
-func allowAnyOrigin(h http.Header) {
-	h.Set("Access-Control-Allow-Origin", "*")
-	h.Set("Access-Control-Expose-Headers", "X-Message-Id, X-Request-Id, Retry-After")
+// maxMessage returns how large the payload of a message of app may be, in bytes.
+func (s *Server) maxMessage(app pandapush.AppID) int64 {
+	if most := s.config.Keys.Settings(app).MaxMessageBytes; most > 0 {
+		return int64(most)
+	}
+	return s.config.MaxBody
+}
+
+// options reads what a publish says beside its body: who does not get the message, until when anybody does, and on what
+// condition it is stored.
+func (s *Server) options(r *http.Request, grant pandapush.Grant) (m pandapush.Message, c pandapush.Condition, err error) {
+	query := readParams(r)
+	if m.Exclude = query.text("exclude"); query.values["exclude"] != nil && !validClientID(m.Exclude) {
+		query.fail("exclude", badClientID)
+	}
+	if ttl := query.text("ttl"); query.values["ttl"] != nil {
+		if m.Expires, err = s.expiry(grant.App, ttl); err != nil {
+			query.fail("ttl", sentence(err))
+		}
+	}
+	if query.err != nil {
+		return m, c, query.err
+	}
+	if c.Key, err = onceKey(r, grant); err != nil {
+		return m, c, err
+	}
+	if c.Key != "" {
+		c.Window = s.config.OnceWindow
+	}
+	c.After, err = ifMatch(r, grant.App)
+	return m, c, err
+}
+
+// expiry returns when a message of app with that time to live, which is published now, expires.
+func (s *Server) expiry(app pandapush.AppID, ttl string) (time.Time, error) {
+	most := s.config.HistoryAge
+	if age := s.config.Keys.Settings(app).HistoryAge; age > 0 {
+		most = age
+	}
+	d, err := parseTTL(ttl, most)
+	return s.config.Now().Add(d), err
+}
+
+// sentence returns an error's text for a client, with a capital.
+func sentence(err error) string {
+	text := err.Error()
+	return strings.ToUpper(text[:1]) + text[1:]
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,18 +16,21 @@ import (
 func (s *Server) Routes(e *echo.Echo) {
 	e.HTTPErrorHandler = s.handleEchoError
 
-	e.POST("/channel/*", s.route("/channel", s.publish))
-	e.GET("/channel/*", s.route("/channel", s.read))
-	e.OPTIONS("/channel/*", s.route("/channel", preflight))
-
-	get := func(path string, h http.HandlerFunc) {
-		e.Match([]string{http.MethodGet, http.MethodHead}, path, s.route(path, h))
+	get := func(path, template string, h http.HandlerFunc) {
+		e.Match([]string{http.MethodGet, http.MethodHead}, path, s.route(template, h))
 	}
-	get("/health_check.json", s.healthCheck)
-	get("/livez", livez)
-	get("/readyz", s.readyz)
+	e.POST("/channel/*", s.route("/channel", s.answering(s.publish, s.fail)))
+	get("/channel/*", "/channel", s.answering(s.read, s.failProblem))
+	e.OPTIONS("/channel/*", s.route("/channel", s.preflight("GET, HEAD, OPTIONS, POST")))
+	e.POST("/batch/*", s.route("/batch", s.answering(s.batch, s.failProblem)))
+	e.OPTIONS("/batch/*", s.route("/batch", s.preflight("OPTIONS, POST")))
+
+	get("/openapi.json", "/openapi.json", openAPI)
+	get("/health_check.json", "/health_check.json", s.healthCheck)
+	get("/livez", "/livez", livez)
+	get("/readyz", "/readyz", s.readyz)
 	if s.config.Gatherer != nil {
-		get("/metrics", promhttp.HandlerFor(s.config.Gatherer, promhttp.HandlerOpts{
+		get("/metrics", "/metrics", promhttp.HandlerFor(s.config.Gatherer, promhttp.HandlerOpts{
 			ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelError),
 		}).ServeHTTP)
 	}
@@ -34,6 +38,17 @@ func (s *Server) Routes(e *echo.Echo) {
 
 func (s *Server) route(template string, h http.HandlerFunc) echo.HandlerFunc {
 	return echo.WrapHandler(s.observe(template, h))
+}
+
+// answering makes a handler of h and of what answers when it returns an error. Then h has written nothing.
+func (s *Server) answering(
+	h func(w http.ResponseWriter, r *http.Request) error, fail func(w http.ResponseWriter, r *http.Request, err error),
+) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			fail(w, r, err)
+		}
+	}
 }
 
 func (s *Server) handleEchoError(err error, c echo.Context) {
@@ -57,8 +72,7 @@ func fromEcho(r *http.Request, err error) error {
 	case he.Code >= http.StatusInternalServerError:
 		return fmt.Errorf("serve: %w", err)
 	}
-	if text, ok := he.Message.(string); ok {
-		return &problem{he.Code, text}
-	}
-	return &problem{he.Code, http.StatusText(he.Code)}
+	status := http.StatusText(he.Code)
+	text, _ := he.Message.(string)
+	return &problem{kind: &kind{title: status, status: he.Code}, detail: cmp.Or(text, status)}
 }

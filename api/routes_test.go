@@ -17,14 +17,14 @@ import (
 
 func TestUnknownRoutes(t *testing.T) {
 	t.Parallel()
-	f := newFixture(Config{})
+	f := newFixture(t, Config{})
 	w := f.do(http.MethodGet, "/nope", "")
 	wantAnswer(t, w, http.StatusNotFound, "<!DOCTYPE html>\n<title>Not Found</title>\n<pre>Cannot GET /nope</pre>\n")
 	wantHeaders(t, w.Header(), "Content-Type: text/html; charset=utf-8",
 		"Content-Security-Policy: default-src 'none'", "X-Content-Type-Options: nosniff")
 
 	w = f.do(http.MethodGet, "/nope", "", "Accept: application/json")
-	wantAnswer(t, w, http.StatusNotFound, refusal("Cannot GET /nope"))
+	wantProblem(t, w, http.StatusNotFound, "not-found", "")
 
 	r := httptest.NewRequest(http.MethodGet, "/", http.NoBody)
 	r.Method, r.URL.Path = "<b>", "/<script>&'"
@@ -33,19 +33,23 @@ func TestUnknownRoutes(t *testing.T) {
 	if !strings.Contains(w.Body.String(), "<pre>Cannot &lt;b&gt; /%3Cscript%3E&amp;%27</pre>") {
 		t.Errorf("page = %s", w.Body)
 	}
-	if w = f.do(http.MethodGet, "/metrics", ""); w.Code != http.StatusNotFound {
+	w = httptest.NewRecorder()
+	f.echo.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", http.NoBody))
+	if w.Code != http.StatusNotFound {
 		t.Errorf("/metrics without a Gatherer = %d", w.Code)
 	}
 }
 
 func TestWrongMethods(t *testing.T) {
 	t.Parallel()
-	f := newFixture(Config{})
+	f := newFixture(t, Config{})
 	for _, row := range []struct {
 		method, path string
 		allow        string
 	}{
-		{http.MethodDelete, "/channel/app1/public/a", "GET, OPTIONS, POST"},
+		{http.MethodPut, "/channel/app1/public/a", "GET, HEAD, OPTIONS, POST"},
+		{http.MethodDelete, "/channel/app1/public/a", "GET, HEAD, OPTIONS, POST"},
+		{http.MethodGet, "/batch/app1", "OPTIONS, POST"},
 		{http.MethodPost, "/health_check.json", "GET, HEAD, OPTIONS"},
 		{http.MethodPost, "/readyz", "GET, HEAD, OPTIONS"},
 	} {
@@ -61,7 +65,7 @@ func TestWrongMethods(t *testing.T) {
 
 func TestHead(t *testing.T) {
 	t.Parallel()
-	server := httptest.NewServer(newFixture(Config{Gatherer: prometheus.NewRegistry()}).echo)
+	server := httptest.NewServer(newFixture(t, Config{Gatherer: prometheus.NewRegistry()}).echo)
 	defer server.Close()
 	for _, path := range []string{"/health_check.json", "/livez", "/readyz", "/metrics"} {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodHead, server.URL+path, http.NoBody)
@@ -81,7 +85,7 @@ func TestHead(t *testing.T) {
 
 func TestRequestIDs(t *testing.T) {
 	t.Parallel()
-	f := newFixture(Config{})
+	f := newFixture(t, Config{})
 	seen := make(map[string]bool)
 	for _, path := range []string{"/livez", "/livez", "/nope"} {
 		id := f.do(http.MethodGet, path, "", "X-Request-Id: mine").Header().Get("X-Request-Id")
@@ -94,7 +98,7 @@ func TestRequestIDs(t *testing.T) {
 
 func TestPanics(t *testing.T) {
 	t.Parallel()
-	f := newFixture(Config{})
+	f := newFixture(t, Config{})
 	f.echo.GET("/early", f.api.route("/early", func(http.ResponseWriter, *http.Request) { panic("secret internals") }))
 	f.echo.GET("/late", f.api.route("/late", func(w http.ResponseWriter, _ *http.Request) {
 		send(w, http.StatusOK, typeHTML, []byte("half"))
@@ -120,7 +124,7 @@ func TestPanics(t *testing.T) {
 // TestErrorsOfOthers checks what handlers get that other packages register with the same echo.
 func TestErrorsOfOthers(t *testing.T) {
 	t.Parallel()
-	f := newFixture(Config{})
+	f := newFixture(t, Config{})
 	for path, err := range map[string]error{
 		"/teapot":  echo.NewHTTPError(http.StatusTeapot, "short & stout"),
 		"/object":  echo.NewHTTPError(http.StatusConflict, struct{}{}),
@@ -147,7 +151,7 @@ func TestErrorsOfOthers(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
-	f := newFixture(Config{Metrics: registry, Gatherer: registry})
+	f := newFixture(t, Config{Metrics: registry, Gatherer: registry})
 	f.publish("application/json", "{}")
 	f.publish("application/json", "[]")
 	f.do(http.MethodGet, "/nope/1", "")
@@ -186,7 +190,7 @@ func TestReadDeadline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, path := range []string{"/channel/app1/public/a", "/nope"} {
 			w := &connection{ResponseRecorder: httptest.NewRecorder()}
-			newFixture(Config{}).echo.ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, http.NoBody))
+			newFixture(t, Config{}).echo.ServeHTTP(w, httptest.NewRequest(http.MethodPost, path, http.NoBody))
 			if got := time.Until(w.deadline); got != readTimeout {
 				t.Errorf("POST %s has %v to arrive", path, got)
 			}

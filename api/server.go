@@ -1,9 +1,9 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -12,8 +12,13 @@ import (
 	"github.com/pandapush/pandapush"
 )
 
-// DefaultMaxBody is the largest request body when Config does not say otherwise, in bytes.
-const DefaultMaxBody = 128 << 10
+// Defaults of Config.
+const (
+	DefaultMaxBody      = 128 << 10 // bytes
+	DefaultMaxBatchBody = 8 << 20   // bytes
+	DefaultOnceWindow   = 10 * time.Minute
+	DefaultHistoryAge   = 24 * time.Hour
+)
 
 // KeyRing knows the applications and their keys, and counts how often the keys are used. It must be safe for concurrent
 // use and must not block.
@@ -23,11 +28,24 @@ type KeyRing interface {
 	Used(app pandapush.AppID, key pandapush.KeyID)
 }
 
-// Appender stores a message in its application's stream and returns where it stands there. It returns only after Redis
-// has acknowledged the entry, and within a bound of its own when Redis is away: then the error wraps
-// pandapush.ErrUnavailable. It must be safe for concurrent use, and may keep m.Data.
-type Appender interface {
+// Stream stores messages in the streams of their applications and reads them back. What it stores is acknowledged by Redis
+// before it returns. It returns within a bound of its own when Redis is away: then the error wraps pandapush.ErrUnavailable,
+// and what was to be stored may or may not be. It must be safe for concurrent use, and may keep a message's Data.
+type Stream interface {
 	Append(ctx context.Context, m pandapush.Message) (pandapush.Cursor, error)
+	// AppendAll stores messages of one application, in their order. Those with a zero Cursor are not known to be stored, and
+	// then there is an error.
+	AppendAll(ctx context.Context, messages []pandapush.Message) ([]pandapush.Cursor, error)
+	// AppendIf stores messages of one application, all or none, on a condition: see there.
+	AppendIf(ctx context.Context, messages []pandapush.Message, c pandapush.Condition) (cursors []pandapush.Cursor, repeated bool, err error)
+
+	// Range returns up to count messages after one position and up to another, oldest first, and RangeBack newest first.
+	Range(ctx context.Context, app pandapush.AppID, after, upTo pandapush.Position, count int) ([]pandapush.Message, error)
+	RangeBack(ctx context.Context, app pandapush.AppID, after, upTo pandapush.Position, count int) ([]pandapush.Message, error)
+	// Rewind returns where the stream was so long ago; a count of 0 is none.
+	Rewind(ctx context.Context, app pandapush.AppID, count int64, age time.Duration) (pandapush.Cursor, error)
+	// Span returns what is kept.
+	Span(ctx context.Context, app pandapush.AppID) (pandapush.Span, error)
 }
 
 // Check is one thing that the process needs to be ready, such as Redis. Func must return soon after its context has
@@ -37,14 +55,22 @@ type Check struct {
 	Func func(context.Context) error
 }
 
-// Config is what a Server is made of. Keys, Stream and Follower are required.
+// Config is what a Server is made of. Keys and Stream are required.
 type Config struct {
 	Keys     KeyRing
-	Stream   Appender
-	Follower Follower
+	Stream   Stream
+	Follower Follower // nil: nobody can follow
+	Limiter  Limiter  // nil: there are no limits
 	Ready    []Check
-	// MaxBody is the largest request body that is taken, in bytes; DefaultMaxBody if zero.
-	MaxBody int64
+
+	// MaxBody is the largest body of a publish, and the largest payload of a message in a batch, in bytes, for applications
+	// without a limit of their own; DefaultMaxBody if zero.
+	MaxBody      int64
+	MaxBatchBody int64         // of a whole batch; DefaultMaxBatchBody if zero
+	OnceWindow   time.Duration // for which idempotency keys are remembered; DefaultOnceWindow if zero
+	HistoryAge   time.Duration // for which messages are kept, if nothing else is set for the application; DefaultHistoryAge if zero
+	Rate         Rate          // of messages published for an application without a limit of its own
+	KeyRate      Rate          // and by one key, for any
 
 	Version, Revision, Built string // for /health_check.json
 
@@ -60,16 +86,18 @@ type Server struct {
 	log     *slog.Logger
 	metrics *metrics
 
-	checks   []*check
-	probing  singleflight.Group
-	draining atomic.Bool
+	checks  []*check
+	probing singleflight.Group
+	drained context.Context // ends when draining begins
+	drain   context.CancelFunc
 }
 
 // New makes a Server. It panics if its metrics are registered already.
 func New(config Config) *Server {
-	if config.MaxBody == 0 {
-		config.MaxBody = DefaultMaxBody
-	}
+	config.MaxBody = cmp.Or(config.MaxBody, DefaultMaxBody)
+	config.MaxBatchBody = cmp.Or(config.MaxBatchBody, DefaultMaxBatchBody)
+	config.OnceWindow = cmp.Or(config.OnceWindow, DefaultOnceWindow)
+	config.HistoryAge = cmp.Or(config.HistoryAge, DefaultHistoryAge)
 	if config.Now == nil {
 		config.Now = time.Now
 	}
@@ -77,11 +105,13 @@ func New(config Config) *Server {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{config: config, log: config.Log, metrics: newMetrics(config.Metrics)}
+	s.drained, s.drain = context.WithCancel(context.Background())
 	for _, c := range config.Ready {
 		s.checks = append(s.checks, &check{Check: c})
 	}
 	return s
 }
 
-// SetDraining turns readiness false for good, so that balancers send no more requests. Those that come are served.
-func (s *Server) SetDraining() { s.draining.Store(true) }
+// SetDraining turns readiness false for good, so that balancers send no more requests. Those that come are served; streams
+// of lines end when what has come is answered.
+func (s *Server) SetDraining() { s.drain() }

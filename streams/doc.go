@@ -12,6 +12,7 @@
 //	                                 fields: see entry.go
 //	pp:{b}:<app>:epoch       string  activate.lua, append.lua, presence*.lua        with the application
 //	pp:{b}:<app>:idem:<key>  string  AppendIf: fingerprint and cursors of messages  after the caller's window
+//	pp:{b}:<app>:limit:<nm>  hash    lease.lua: tokens, and the nodes that take them once it would be full
 //	pp:{b}:apps              set     as the epochs: applications with a log         -
 //	pp:{b}:session-<id>      hash    session-*.lua; fields: see record.go           after the caller's time to live
 //	pp:{b}:<app>:room:<ch>   hash    presence*.lua: user to number of seats and data  with the last user
@@ -36,6 +37,7 @@
 //	entry.go      an entry of a stream and the message that it is
 //	batch.go      AppendAll: many messages in one pipeline
 //	once.go       AppendIf, AppendOnce: messages that are stored once, or only if nothing is newer on their channel
+//	limit.go      Take: limits that all nodes share, leased by the block
 //	scripts.go    the Lua scripts; with activate.lua and append.lua a stream and its epoch come to be together
 //	reader.go     one loop per shard, what one XREAD can span: a Redis, or a bucket of a Cluster
 //	resume.go     where a stream is read from, after a join and after an outage; handing on

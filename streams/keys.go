@@ -63,6 +63,11 @@ func (k keys) once(app pandapush.AppID, key string) string {
 	return k.bucket(bucketOf(app)) + string(app) + ":idem:" + key
 }
 
+// limit names a bucket of app's limits.
+func (k keys) limit(app pandapush.AppID, name string) string {
+	return k.bucket(bucketOf(app)) + string(app) + ":limit:" + name
+}
+
 // session names the record of a session.
 func (k keys) session(id string) string { return k.bucket(bucketOf(id)) + sessionPrefix + id }
 

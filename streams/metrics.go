@@ -22,6 +22,7 @@ type metrics struct {
 	mails        *prometheus.CounterVec
 	ranges       prometheus.Counter
 	rangeEntries prometheus.Counter
+	leases       *prometheus.CounterVec
 	seats        *prometheus.CounterVec
 }
 
@@ -46,6 +47,13 @@ const (
 	seatTouched  = "touched"
 	seatLeft     = "left"
 	seatExpired  = "expired" // its session did not come back
+)
+
+// What came of a request for tokens: labels of streams_leases_total.
+const (
+	leaseGranted = "granted"
+	leaseRefused = "refused"
+	leaseLocal   = "local" // Redis did not answer
 )
 
 // Labels of streams_mails_total.
@@ -82,6 +90,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 		claims:       vector("claims_total", "Sessions claimed, by what came of it.", "result"),
 		mails:        vector("mails_total", "Mails between nodes.", "direction"),
 		ranges:       counter("ranges_total", "Ranges of streams that were asked for."),
+		leases:       vector("leases_total", "Requests for blocks of messages that may be published, by what came of it.", "result"),
 		rangeEntries: counter("range_entries_total", "Entries read for ranges."),
 		seats:        vector("seats_total", "Seats in rooms, by what was done to them.", "action"),
 	}
@@ -90,7 +99,7 @@ func newMetrics(r prometheus.Registerer) (*metrics, error) {
 	}
 	for _, c := range []prometheus.Collector{
 		m.appends, m.appendErrors, m.appendTime, m.batchSize, m.entries, m.reads, m.readErrors, m.skipped, m.gaps, m.lag, m.apps, m.trimmed,
-		m.callBatch, m.repeats, m.claims, m.mails, m.ranges, m.rangeEntries, m.seats,
+		m.callBatch, m.repeats, m.claims, m.mails, m.ranges, m.rangeEntries, m.leases, m.seats,
 	} {
 		if err := r.Register(c); err != nil {
 			return nil, err

@@ -81,6 +81,7 @@ type Streams struct {
 	log      *slog.Logger
 	metrics  *metrics
 	backends []*backend
+	limits   limits
 	of       [buckets]*backend
 	readers  [buckets]*reader // one for all buckets of a backend, but on a Cluster
 }

@@ -162,6 +162,7 @@ type serveFlags struct {
 	PingInterval     span    `default:"25s" help:"How long a WebSocket may be silent before it is pinged; it is closed after twice as long."`
 	WriteTimeout     span    `default:"10s" help:"How long a WebSocket whose client does not read may stay."`
 	MaxMessageBytes  count   `default:"131072" help:"Largest published message."`
+	MaxBatchBytes    count   `default:"8388608" help:"Largest body of a batch."`
 	MaxFrameBytes    count   `default:"1048576" help:"Largest WebSocket frame or body of Bayeux messages."`
 	MaxSubscriptions count   `default:"1000" help:"Subscriptions of one session."`
 
@@ -172,6 +173,12 @@ type serveFlags struct {
 
 	HistoryLength count `default:"10000" help:"Messages kept for each application, about."`
 	HistoryAge    span  `default:"24h" help:"How long messages are kept."`
+
+	IdempotencyWindow span  `default:"10m" help:"How long the Idempotency-Key of a publish is remembered."`
+	PublishRate       limit `default:"0" placeholder:"N" help:"Messages per second that may be published by HTTP for an application which has no limit of its own; 0 is no limit."`
+	PublishBurst      limit `default:"0" placeholder:"N" help:"And at once; 0 is as many as in a second."`
+	KeyPublishRate    limit `default:"0" placeholder:"N" help:"Messages per second that may be published by HTTP with one key; 0 is no limit."`
+	KeyPublishBurst   limit `default:"0" placeholder:"N" help:"And at once; 0 is as many as in a second."`
 
 	CacheTTLMS         millis `name:"cache-ttl-ms" default:"300000" help:"How often all keys are read anew, besides at once when one changes."`
 	KeyStatsIntervalMS millis `name:"key-stats-interval-ms" default:"60000" help:"How often the use of keys is written down."`

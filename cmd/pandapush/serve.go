@@ -33,7 +33,8 @@ var (
 	_ edge.Records  = (*streams.Streams)(nil)
 	_ edge.Presence = (*streams.Streams)(nil)
 	_ edge.Keys     = (*db.KeyRing)(nil)
-	_ api.Appender  = (*streams.Streams)(nil)
+	_ api.Stream    = (*streams.Streams)(nil)
+	_ api.Limiter   = (*streams.Streams)(nil)
 	_ api.KeyRing   = (*db.KeyRing)(nil)
 	_ api.Follower  = (*edge.Server)(nil)
 )
@@ -179,13 +180,17 @@ func (s *server) buildFront(metrics *prometheus.Registry) {
 		EnforceExpiry: s.cfg.TokenExpiry == "enforce", Script: client.FayeHandler(),
 	})
 	s.api = api.New(api.Config{
-		Keys: s.keys, Stream: s.streams, Follower: s.edge, Log: s.log, Metrics: metrics, Gatherer: metrics,
+		Keys: s.keys, Stream: s.streams, Follower: s.edge, Limiter: s.streams, Log: s.log, Metrics: metrics, Gatherer: metrics,
 		Ready: []api.Check{
 			{Name: "redis", Func: s.streams.Ping},
 			{Name: "database", Func: s.db.Ping},
 			{Name: "schema", Func: s.db.Pending},
 		},
-		MaxBody: int64(s.cfg.MaxMessageBytes), Version: version, Revision: revision, Built: built,
+		MaxBody: int64(s.cfg.MaxMessageBytes), MaxBatchBody: int64(s.cfg.MaxBatchBytes),
+		OnceWindow: time.Duration(s.cfg.IdempotencyWindow), HistoryAge: time.Duration(s.cfg.HistoryAge),
+		Rate:    api.Rate{PerSecond: float64(s.cfg.PublishRate), Burst: int(s.cfg.PublishBurst)},
+		KeyRate: api.Rate{PerSecond: float64(s.cfg.KeyPublishRate), Burst: int(s.cfg.KeyPublishBurst)},
+		Version: version, Revision: revision, Built: built,
 	})
 	router := echo.New()
 	s.api.Routes(router)

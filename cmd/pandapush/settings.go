@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/pandapush/pandapush"
 )
 
 // settingError is a setting that can't be taken. Its text names the setting, what it held, and what it takes.
@@ -118,6 +120,19 @@ func (c *count) UnmarshalText(text []byte) error {
 		return wrongValue("a whole number, 1 or more")
 	}
 	*c = count(n)
+	return nil
+}
+
+// limit is a number that may be zero, or have a fraction.
+type limit float64
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (l *limit) UnmarshalText(text []byte) error {
+	n, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || !(n >= 0 && n <= pandapush.MaxPublishRate) {
+		return wrongValue("a number from 0 to 1000000")
+	}
+	*l = limit(n)
 	return nil
 }
 
