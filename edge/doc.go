@@ -29,7 +29,7 @@
 //	netconn.go     a write that never blocks
 //	detach.go      a session that loses its path goes back into its record
 //
-// Besides, sessions.go is the registry, its sweep and the positions that are written down; revoke.go ends the subscriptions
+// Besides, nodes.go knows which nodes are dead, sessions.go is the registry, its sweep and the positions that are written down; revoke.go ends the subscriptions
 // of keys that are gone and of tokens that have expired, drain.go sends clients away, server.go holds the configuration and
 // the wiring, metrics.go the series and the reasons why things end. The grammar of the wire is in edge/bayeux, WebSocket's
 // frames are in edge/frame and the matching in edge/trie, all pure.
