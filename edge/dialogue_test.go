@@ -79,7 +79,7 @@ func (d *dialogue) uses(command string) bool {
 }
 
 // readDialogues reads all files.
-func readDialogues(t *testing.T) []*dialogue {
+func readDialogues(t testing.TB) []*dialogue {
 	t.Helper()
 	files, err := filepath.Glob("testdata/bayeux/*/*.txt")
 	if err != nil || len(files) == 0 {
