@@ -234,6 +234,18 @@ func (s *session) snapshotLocked(f *feed, sub *subscription, at pandapush.Cursor
 	})
 }
 
+// renewSnapshots notes who is in the rooms that a session subscribes to already, before it is told: from then on the
+// notices up to there are old news, though one may be on its way to the socket at this moment.
+func (s *session) renewSnapshots(subs map[string]pandapush.Subscription) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for pattern, stored := range subs {
+		if sub := s.subs[pattern]; sub != nil {
+			s.snapshotLocked(s.feedLocked(sub.pattern.App()), sub, stored.Snapshot)
+		}
+	}
+}
+
 // takesLocked reports whether one of the session's subscriptions takes d, wherever they have got to.
 func (s *session) takesLocked(d *delivery) bool {
 	for pattern := range candidates(d.channel) {
