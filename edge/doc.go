@@ -19,7 +19,7 @@
 //	attach.go      a connect claims its session and becomes its path
 //	subscribe.go   credential → grant → record → reply; and publish: credential → stream → reply
 //	since.go       where a subscription begins
-//	presence.go    rooms: a subscription is a seat in one, which is taken before the reply and kept while the session lives
+//	presence.go    rooms: a subscription is a seat in one, which is taken before the reply; presence_seats.go keeps it
 //	hub.go         an entry comes back from the stream: encode once, keep, match, queue
 //	window.go      the newest entries, in memory; deepen.go has it reach further back
 //	session.go     what a client wants, how far it has got, and what waits for it
