@@ -25,8 +25,10 @@ func (d *DB) FindApps(ctx context.Context, q pandapush.AppQuery) (apps []pandapu
 		wrong := pandapush.Invalid{{Field: "sort", Detail: "not name, created_at or id"}}
 		return nil, 0, fmt.Errorf("find applications: %w", wrong)
 	}
-	if !storable(q.Search) && q.Search != "" {
-		return nil, 0, nil // no name has it
+	for _, text := range []string{q.Search, q.User} {
+		if text != "" && !storable(text) {
+			return nil, 0, nil // no row has it
+		}
 	}
 	direction := ` ASC`
 	if q.Descending {

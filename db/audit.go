@@ -50,6 +50,11 @@ func nullable(s string) sql.NullString { return sql.NullString{String: s, Valid:
 
 // Audit returns changes, the newest first.
 func (d *DB) Audit(ctx context.Context, q pandapush.AuditQuery) ([]pandapush.Change, error) {
+	for _, text := range []string{string(q.App), q.User, q.By, q.Action} {
+		if text != "" && !storable(text) {
+			return nil, nil // no row has it
+		}
+	}
 	where, args := auditWhere(q)
 	var changes []pandapush.Change
 	err := d.query(ctx, d.sql, func(rows *sql.Rows) error {

@@ -79,21 +79,21 @@ func (d *dialogue) uses(command string) bool {
 }
 
 // readDialogues reads all files.
-func readDialogues(tb testing.TB) []*dialogue {
-	tb.Helper()
+func readDialogues(t *testing.T) []*dialogue {
+	t.Helper()
 	files, err := filepath.Glob("testdata/bayeux/*/*.txt")
 	if err != nil || len(files) == 0 {
-		tb.Fatalf("no dialogues: %v", err)
+		t.Fatalf("no dialogues: %v", err)
 	}
 	var all []*dialogue
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			tb.Fatal(err)
+			t.Fatal(err)
 		}
 		list, err := parseDialogues(filepath.Base(file), string(text))
 		if err != nil {
-			tb.Fatal(err)
+			t.Fatal(err)
 		}
 		all = append(all, list...)
 	}

@@ -37,8 +37,9 @@ type tenant struct {
 	mu      sync.Mutex
 	subs    trie.Trie[*session]
 	window  window
-	waiters []waiter  // for cursor to get somewhere
-	users   int       // feeds and calls that need the tenant to stay
+	waiters []waiter // for cursor to get somewhere
+	users   int      // feeds and calls that need the tenant to stay
+	usage   pandapush.Usage
 	idle    time.Time // since when nobody does; zero while somebody does
 
 	// Used by deliver alone, and kept here so that matching allocates nothing.
@@ -122,6 +123,8 @@ func (t *tenant) visitLocked(sessions []*session) {
 		queued, wake := s.push(t.current)
 		if queued {
 			t.queued++
+			t.usage.Delivered++
+			t.usage.BytesOut += uint64(len(t.current.wire))
 		}
 		if wake {
 			t.woken = append(t.woken, s)
@@ -176,6 +179,7 @@ func (t *tenant) add(s *session, pattern pandapush.Pattern, stats *metrics) {
 func (t *tenant) addLocked(s *session, pattern pandapush.Pattern, stats *metrics) {
 	if s.subscribes(pattern) && t.subs.Add(pattern.String(), s) {
 		stats.subscriptions.Inc()
+		t.usage.Subscriptions++
 	}
 }
 
@@ -185,6 +189,7 @@ func (t *tenant) remove(s *session, pattern pandapush.Pattern, stats *metrics) {
 	defer t.mu.Unlock()
 	if t.subs.Remove(pattern.String(), s) {
 		stats.subscriptions.Dec()
+		t.usage.Subscriptions--
 	}
 }
 

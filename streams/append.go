@@ -40,6 +40,7 @@ func (s *Streams) Append(ctx context.Context, m pandapush.Message) (pandapush.Cu
 		return pandapush.Cursor{}, fmt.Errorf("append: %w", err)
 	}
 	s.metrics.appends.Inc()
+	s.usage.add(&m)
 	s.metrics.appendTime.Observe(time.Since(start).Seconds())
 	return cursor, nil
 }

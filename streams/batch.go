@@ -33,9 +33,10 @@ func (s *Streams) AppendAll(ctx context.Context, messages []pandapush.Message) (
 		cursors, err = s.appendFirst(ctx, b, app, messages)
 	}
 	stored := 0
-	for _, c := range cursors {
+	for i, c := range cursors {
 		if c != (pandapush.Cursor{}) {
 			stored++
+			s.usage.add(&messages[i])
 		}
 	}
 	s.metrics.appends.Add(float64(stored))

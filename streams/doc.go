@@ -22,6 +22,8 @@
 //	pp:{b}:lease-sweep       string  the sweep of the leases' lock                  after a second
 //	pp:{b}:positions-<node>  hash    SavePositions: application to cursor           10 minutes after the last
 //	pp:{0}:inbox-<node>      stream  Send: kind, from, session, fence, body         10 minutes after the last
+//	pp:{0}:shares            hash    share.lua: node to what it tells of itself     15 seconds after the last
+//	pp:{0}:share-leases      zset    share.lua: node to when that ends              with it
 //	pp:{0}:control           stream  Notify: kind, app, key                         trimmed to about 1,000
 //	pp:{0}:control-epoch     string  activate.lua                                   -
 //	pp:{b}:wake-<node>       stream  Join: ends the node's blocked read             a minute after the last join
@@ -51,6 +53,7 @@
 //	calls.go      how all of these share pipelines
 //	control.go    Notify, Notice: to all nodes
 //	mail.go       Send: to one
+//	share.go      Share: what nodes tell of themselves; usage.go counts what they append
 //	trim.go       the age sweep
 //	embedded.go, embedded_memory.go   StartEmbedded
 //	metrics.go    the series

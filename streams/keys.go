@@ -87,6 +87,10 @@ func (k keys) positions(b int, node string) string { return k.bucket(b) + "posit
 // inbox names the stream of a node's mail. It lives with the control stream, so that one read covers both.
 func (k keys) inbox(node string) string { return k.bucket(0) + "inbox-" + node }
 
+// shares names the hash of what nodes tell each other about themselves, and shareLeases the sorted set of until when.
+func (k keys) shares() string      { return k.bucket(0) + "shares" }
+func (k keys) shareLeases() string { return k.bucket(0) + "share-leases" }
+
 // trim names the lock of the age sweep over the shard that bucket b is the first of.
 func (k keys) trim(b int) string { return k.bucket(b) + "trim" }
 

@@ -59,6 +59,9 @@ func (s *Streams) AppendIf(
 		s.metrics.repeats.Add(float64(len(messages)))
 	default:
 		s.metrics.appends.Add(float64(len(messages)))
+		for i := range messages {
+			s.usage.add(&messages[i])
+		}
 		s.metrics.appendTime.Observe(time.Since(start).Seconds())
 	}
 	return cursors, repeated, nil

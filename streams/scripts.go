@@ -27,6 +27,7 @@ var (
 	sessionSaveScript   = loadLua("session-save")
 	sessionChangeScript = loadLua("session-change")
 	sessionEndScript    = loadLua("session-end")
+	shareScript         = loadLua("share")
 
 	presenceJoinScript  = loadLua("presence", "presence-join")
 	presenceLeaveScript = loadLua("presence", "presence-leave")

@@ -83,6 +83,7 @@ type Streams struct {
 	backends []*backend
 	limits   limits
 	of       [buckets]*backend
+	usage    usage
 	readers  [buckets]*reader // one for all buckets of a backend, but on a Cluster
 }
 

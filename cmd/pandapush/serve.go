@@ -12,6 +12,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -21,6 +22,8 @@ import (
 
 	"github.com/pandapush/pandapush"
 	"github.com/pandapush/pandapush/api"
+	"github.com/pandapush/pandapush/api/admin"
+	"github.com/pandapush/pandapush/api/admin/live"
 	"github.com/pandapush/pandapush/client"
 	"github.com/pandapush/pandapush/db"
 	"github.com/pandapush/pandapush/edge"
@@ -35,7 +38,6 @@ var (
 	_ edge.Keys     = (*db.KeyRing)(nil)
 	_ api.Stream    = (*streams.Streams)(nil)
 	_ api.Limiter   = (*streams.Streams)(nil)
-	_ api.Rooms     = (*streams.Streams)(nil)
 	_ api.KeyRing   = (*db.KeyRing)(nil)
 	_ api.Follower  = (*edge.Server)(nil)
 )
@@ -43,6 +45,7 @@ var (
 type serveCmd struct {
 	dataFlags
 	serveFlags
+	adminFlags
 	databaseFlags
 	redisFlags
 	logFlags
@@ -56,6 +59,9 @@ func (c *serveCmd) check(getenv func(string) string) error {
 	}
 	if err == nil {
 		_, err = c.hasDev()
+	}
+	if err == nil {
+		err = c.checkAdmin()
 	}
 	return err
 }
@@ -81,8 +87,11 @@ type server struct {
 	keys     *db.KeyRing
 	edge     *edge.Server
 	api      *api.Server
+	live     *live.Sampler
+	admin    *admin.Server
 	http     *http.Server
 	listener net.Listener
+	draining atomic.Bool
 }
 
 // build opens and connects everything, and starts nothing but the embedded Redis.
@@ -104,7 +113,9 @@ func build(env *environment, cfg *serveCmd) (_ *server, err error) {
 	if err := s.buildStores(env, metrics); err != nil {
 		return nil, err
 	}
-	s.buildFront(metrics)
+	if err := s.buildFront(metrics); err != nil {
+		return nil, err
+	}
 	if s.listener, err = new(net.ListenConfig).Listen(env.ctx, "tcp", cfg.address()); err != nil {
 		return nil, fmt.Errorf("listen: %w", err)
 	}
@@ -170,7 +181,7 @@ func (s *server) prepareSchema(ctx context.Context) error {
 }
 
 // buildFront makes what clients talk to.
-func (s *server) buildFront(metrics *prometheus.Registry) {
+func (s *server) buildFront(metrics *prometheus.Registry) error {
 	s.edge = edge.New(edge.Config{
 		Node: s.node, Stream: s.streams, Records: s.streams, Presence: s.streams, Keys: s.keys, Log: s.log, Metrics: metrics,
 		Timeout: time.Duration(s.cfg.ConnectTimeout), PingInterval: time.Duration(s.cfg.PingInterval), WriteTimeout: time.Duration(s.cfg.WriteTimeout),
@@ -181,7 +192,7 @@ func (s *server) buildFront(metrics *prometheus.Registry) {
 		EnforceExpiry: s.cfg.TokenExpiry == "enforce", Script: client.FayeHandler(),
 	})
 	s.api = api.New(api.Config{
-		Keys: s.keys, Stream: s.streams, Rooms: s.streams, Follower: s.edge, Limiter: s.streams, Log: s.log, Metrics: metrics, Gatherer: metrics,
+		Keys: s.keys, Stream: s.streams, Follower: s.edge, Limiter: s.streams, Log: s.log, Metrics: metrics, Gatherer: metrics,
 		Ready: []api.Check{
 			{Name: "redis", Func: s.streams.Ping},
 			{Name: "database", Func: s.db.Ping},
@@ -198,6 +209,9 @@ func (s *server) buildFront(metrics *prometheus.Registry) {
 	s.edge.Routes(router)
 	router.Any("/client.js", echo.WrapHandler(client.Handler()))
 	router.Any("/client.js.map", echo.WrapHandler(client.Handler()))
+	if err := s.buildAdmin(router, metrics); err != nil {
+		return err
+	}
 	s.http = &http.Server{
 		Handler:           router,
 		ReadHeaderTimeout: 10 * time.Second,
@@ -205,6 +219,7 @@ func (s *server) buildFront(metrics *prometheus.Registry) {
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what strangers do wrong with TCP and HTTP
 	}
+	return nil
 }
 
 // run serves until ctx ends; then readiness turns false, clients are sent away, requests under way are finished, and only
@@ -221,6 +236,12 @@ func (s *server) run(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error { return s.edge.Run(background) })
+	if s.cfg.AuthMethod != "none" { // else nobody can look
+		g.Go(func() error {
+			s.live.Run(background)
+			return nil
+		})
+	}
 	g.Go(func() error {
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)
@@ -244,7 +265,9 @@ func (s *server) run(ctx context.Context) error {
 func (s *server) drain() error {
 	window := time.Duration(s.cfg.DrainSeconds) * time.Second
 	s.log.Info("draining", "window", window)
+	s.draining.Store(true)
 	s.api.SetDraining()
+	s.admin.Drain()
 	ctx, cancel := context.WithTimeout(context.Background(), window+5*time.Second)
 	defer cancel()
 	s.edge.Drain(ctx, window)

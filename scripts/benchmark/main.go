@@ -26,7 +26,6 @@ var parts = []struct {
 	{"resume/kill", kills},
 	{"resume/idle", idleMemory},
 	{"resume/behind", behindMemory},
-	{"follow/idle", idleReaders},
 }
 
 func main() {

@@ -33,7 +33,7 @@ var messageStories = []story{
 // Exercise runs the conformance suite. open returns the configuration of streams that nobody else uses; Node is filled in.
 func Exercise(t *testing.T, open func(t *testing.T) streams.Config) {
 	t.Helper()
-	for _, story := range slices.Concat(messageStories, sessionStories, subscriptionStories, historyStories, presenceStories) {
+	for _, story := range slices.Concat(messageStories, sessionStories, subscriptionStories, historyStories, presenceStories, shareStories) {
 		t.Run(story.name, func(t *testing.T) {
 			cfg := open(t)
 			cfg.Node = "a"

@@ -1,0 +1,19 @@
+package edge
+
+import "github.com/pandapush/pandapush"
+
+// Usage returns what this node has to do with each application whose stream it reads. A subscription that is being made
+// counts as a session.
+func (e *Server) Usage() map[pandapush.AppID]pandapush.Usage {
+	e.hub.mu.RLock()
+	defer e.hub.mu.RUnlock()
+	all := make(map[pandapush.AppID]pandapush.Usage, len(e.hub.tenants))
+	for app, t := range e.hub.tenants {
+		t.mu.Lock()
+		usage := t.usage
+		usage.Sessions = int64(t.users)
+		t.mu.Unlock()
+		all[app] = usage
+	}
+	return all
+}
