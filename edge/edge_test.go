@@ -307,11 +307,17 @@ func TestSocketsOfDeadClientsAreClosed(t *testing.T) {
 	now := newClock()
 	n := startNode(t, func(c *Config) { c.Now, c.Timeout, c.PingInterval = now.get, time.Hour, time.Minute })
 	busy := n.handshake(t)
-	c := n.dial(t)
+	c, living := n.dial(t), n.dial(t)
+	c.deaf.Store(true)
 	c.attach(busy)
 	now.add(2 * time.Hour)
+	n.sweepOnce(t.Context()) // it was held up; nobody is blamed for that
+	living.ask(handshakeBody)
+	now.add(time.Minute)
 	n.sweepOnce(t.Context())
-	<-c.closed // silent for twice the ping interval and more
+	<-c.closed // silent since the ping
+	living.ask(handshakeBody)
+	_ = living.conn.NetConn().Close()
 	n.awaitNoSockets()
 	if _, _, err := n.log.ClaimSession(t.Context(), busy, time.Hour); err != nil {
 		t.Errorf("the session went with its socket: %v", err)

@@ -270,17 +270,18 @@ func (s *socket) kill(why reason) {
 	s.net.Abort()
 }
 
-// keepAlive pings a socket that has been silent for interval, and kills one that has been for twice as long, since a living
-// client answers a ping; and one that is so slow to send a message that it may never end it. It implements outlet.
+// keepAlive pings a socket that has been silent for interval, and kills one that has not answered for as long again, since a
+// living client answers a ping; and one that is so slow to send a message that it may never end it. A socket that was not
+// pinged in time, because this node was held up, is not blamed for that. It implements outlet.
 func (s *socket) keepAlive(now time.Time, interval time.Duration) {
-	silent := now.Sub(time.Unix(0, s.heard.Load()))
-	began := s.began.Load()
+	since := func(moment int64) time.Duration { return now.Sub(time.Unix(0, moment)) }
+	heard, pinged, began := s.heard.Load(), s.pinged.Load(), s.began.Load()
 	switch {
-	case silent >= 2*interval:
+	case pinged > heard && since(pinged) >= interval:
 		s.kill(endDead)
-	case began != 0 && now.Sub(time.Unix(0, began)) >= 2*interval:
+	case began != 0 && since(began) >= 2*interval:
 		s.kill(endPartial)
-	case silent >= interval && s.pinged.Load() < s.heard.Load():
+	case pinged <= heard && since(heard) >= interval:
 		s.pinged.Store(now.UnixNano())
 		s.write(frame.Ping, nil)
 	}
