@@ -4,6 +4,7 @@
 //	method, path                                            credential     answer
 //	POST /channel/<app>/<public|private|presence>/<path>    key or token   200 "OK", X-Message-Id; the entry is stored
 //	GET /channel/<app>/<kind>/<path or pattern>             as needed      an event stream, if Accept names that
+//	GET, HEAD /presence/<app>/<path>                        key or token   200 {"members","count","cursor"}: who is in the room
 //	OPTIONS /channel/…                                      –              204, CORS preflight
 //	GET, HEAD /health_check.json                            –              200 {"version","rev","built"}, asks nobody
 //	GET, HEAD /livez                                        –              200 while the process can answer

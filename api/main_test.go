@@ -187,7 +187,7 @@ type fixture struct {
 func newFixture(tb testing.TB, config Config) *fixture {
 	tb.Helper()
 	f := &fixture{t: tb, keys: new(keyRing), stream: new(memory), log: new(strings.Builder), echo: echo.New()}
-	config.Keys, config.Stream = f.keys, f.stream
+	config.Keys, config.Stream, config.Rooms = f.keys, f.stream, f.stream
 	config.Log = slog.New(slog.NewTextHandler(f.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	config.Now = func() time.Time { return now }
 	f.api = New(config)

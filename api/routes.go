@@ -24,6 +24,8 @@ func (s *Server) Routes(e *echo.Echo) {
 	e.OPTIONS("/channel/*", s.route("/channel", s.preflight("GET, HEAD, OPTIONS, POST")))
 	e.POST("/batch/*", s.route("/batch", s.answering(s.batch, s.failProblem)))
 	e.OPTIONS("/batch/*", s.route("/batch", s.preflight("OPTIONS, POST")))
+	get("/presence/*", "/presence", s.answering(s.presence, s.failProblem))
+	e.OPTIONS("/presence/*", s.route("/presence", s.preflight("GET, HEAD, OPTIONS")))
 
 	get("/openapi.json", "/openapi.json", openAPI)
 	get("/health_check.json", "/health_check.json", s.healthCheck)

@@ -55,10 +55,11 @@ type Check struct {
 	Func func(context.Context) error
 }
 
-// Config is what a Server is made of. Keys and Stream are required.
+// Config is what a Server is made of. Keys, Stream and Rooms are required.
 type Config struct {
 	Keys     KeyRing
 	Stream   Stream
+	Rooms    Rooms
 	Follower Follower // nil: nobody can follow
 	Limiter  Limiter  // nil: there are no limits
 	Ready    []Check

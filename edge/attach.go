@@ -342,11 +342,12 @@ const (
 // askOwner asks a session's former owner what its client has got. ok is false if there is no answer; the state is nil if
 // the owner does not have the session any more, so that the record holds.
 func (e *Server) askOwner(ctx context.Context, id string, fence int64, owner string) (state *pandapush.Session, ok bool) {
-	if !e.nodes.alive(owner, e.cfg.Now()) {
+	if !e.nodes.mayAsk(ctx, owner, e.cfg.Now) {
 		return nil, false
 	}
 	answer := e.handoffs.expect(id)
 	defer e.handoffs.forget(id, answer)
+	defer e.nodes.forget(owner)
 	if err := e.cfg.Records.Send(ctx, owner, pandapush.Mail{Kind: mailTaken, From: e.cfg.Node, Session: id, Fence: fence}); err != nil {
 		return nil, false
 	}

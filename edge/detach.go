@@ -171,35 +171,3 @@ func (h *handoffs) forget(id string, answer chan []byte) {
 		delete(h.waiting, id)
 	}
 }
-
-// nodes remembers which nodes have not answered lately, so that ten thousand sessions of a dead node wait for it once.
-type nodes struct {
-	mu   sync.Mutex
-	dead map[string]time.Time // since when
-}
-
-func (n *nodes) alive(node string, now time.Time) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	since, ok := n.dead[node]
-	if ok && now.Sub(since) >= deadFor {
-		delete(n.dead, node)
-		return true
-	}
-	return !ok
-}
-
-func (n *nodes) silent(node string, now time.Time) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.dead == nil {
-		n.dead = map[string]time.Time{}
-	}
-	n.dead[node] = now
-}
-
-func (n *nodes) heard(node string) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	delete(n.dead, node)
-}

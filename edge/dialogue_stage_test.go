@@ -22,7 +22,7 @@ const patience = 10 * time.Second
 
 // stage is where one dialogue is told once.
 type stage struct {
-	t         *testing.T
+	t         testing.TB
 	nodes     []*node
 	transport string // of peers whose names do not say
 	clock     *clock
@@ -52,13 +52,7 @@ var redisStages atomic.Int64
 
 func newStage(t *testing.T, d *dialogue, transport string, nodes int, redis string) *stage {
 	t.Helper()
-	s := &stage{t: t, transport: transport, clock: newClock(), peers: map[string]peer{}, names: names{
-		"<types>": `["long-polling","cross-origin-long-polling","callback-polling","websocket","eventsource","in-process"]`,
-		"<retry>": fmt.Sprintf(`{"reconnect":"retry","interval":0,"timeout":%d}`, d.timeout.Milliseconds()),
-		"<again>": `{"reconnect":"handshake","interval":"<*>"}`,
-		"<BOM>":   "\ufeff",
-		"<auth>":  `"ext":{"auth":{"key":"key","secret":"secret"}}`,
-	}}
+	s := &stage{t: t, transport: transport, clock: newClock(), peers: map[string]peer{}, names: commonNames(d.timeout)}
 	shared, prefix := newMemory(), fmt.Sprintf("d%d", redisStages.Add(1))
 	shared.now = s.clock.get
 	for i := range nodes {
@@ -74,6 +68,17 @@ func newStage(t *testing.T, d *dialogue, transport string, nodes int, redis stri
 		}
 	}
 	return s
+}
+
+// commonNames are what every dialogue knows.
+func commonNames(timeout time.Duration) names {
+	return names{
+		"<types>": `["long-polling","cross-origin-long-polling","callback-polling","websocket","eventsource","in-process"]`,
+		"<retry>": fmt.Sprintf(`{"reconnect":"retry","interval":0,"timeout":%d}`, timeout.Milliseconds()),
+		"<again>": `{"reconnect":"handshake","interval":"<*>"}`,
+		"<BOM>":   "\ufeff",
+		"<auth>":  `"ext":{"auth":{"key":"key","secret":"secret"}}`,
+	}
 }
 
 // startNodeOnRedis starts a node whose streams and records are in a real Redis.

@@ -79,21 +79,21 @@ func (d *dialogue) uses(command string) bool {
 }
 
 // readDialogues reads all files.
-func readDialogues(t *testing.T) []*dialogue {
-	t.Helper()
+func readDialogues(tb testing.TB) []*dialogue {
+	tb.Helper()
 	files, err := filepath.Glob("testdata/bayeux/*/*.txt")
 	if err != nil || len(files) == 0 {
-		t.Fatalf("no dialogues: %v", err)
+		tb.Fatalf("no dialogues: %v", err)
 	}
 	var all []*dialogue
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		list, err := parseDialogues(filepath.Base(file), string(text))
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		all = append(all, list...)
 	}

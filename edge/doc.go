@@ -19,7 +19,7 @@
 //	attach.go      a connect claims its session and becomes its path
 //	subscribe.go   credential → grant → record → reply; and publish: credential → stream → reply
 //	since.go       where a subscription begins
-//	presence.go    rooms: a subscription is a seat in one, which is taken before the reply and kept while the session lives
+//	presence.go    rooms: a subscription is a seat in one, which is taken before the reply; presence_seats.go keeps it
 //	hub.go         an entry comes back from the stream: encode once, keep, match, queue
 //	window.go      the newest entries, in memory; deepen.go has it reach further back
 //	session.go     what a client wants, how far it has got, and what waits for it
@@ -29,10 +29,11 @@
 //	netconn.go     a write that never blocks
 //	detach.go      a session that loses its path goes back into its record
 //
-// Besides, sessions.go is the registry, its sweep and the positions that are written down; usage.go counts by application; revoke.go ends the subscriptions
-// of keys that are gone and of tokens that have expired, drain.go sends clients away, server.go holds the configuration and
-// the wiring, metrics.go the series and the reasons why things end. The grammar of the wire is in edge/bayeux, WebSocket's
-// frames are in edge/frame and the matching in edge/trie, all pure.
+// Besides, nodes.go knows which nodes are dead, sessions.go is the registry, its sweep and the positions that are written
+// down; usage.go counts by application, revoke.go ends the subscriptions of keys that are gone and of tokens that have
+// expired, drain.go sends clients away, server.go holds the configuration and the wiring, metrics.go the series and the
+// reasons why things end. The grammar of the wire is in edge/bayeux, WebSocket's frames are in edge/frame and the matching in
+// edge/trie, all pure.
 //
 // # Goroutines
 //

@@ -34,6 +34,9 @@ func appendEventHead(dst []byte, name string, id pandapush.Cursor) []byte {
 	return append(dst, eventData...)
 }
 
+// appendEvent appends a message as an event of a follower's.
+func appendEvent(dst []byte, d *delivery) []byte { return append(dst, d.event...) }
+
 // appendBayeuxEvent appends a message as an event of Faye's: an array of one Bayeux message.
 func appendBayeuxEvent(dst []byte, d *delivery) []byte {
 	head := eventData

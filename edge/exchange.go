@@ -17,6 +17,7 @@ type exchange struct {
 	ctx    context.Context //nolint:containedctx // of the request, or of the server for a socket; an exchange is a call's local
 	socket *socket         // nil over HTTP
 
+	changes   []func()          // of subscriptions, to be made when the replies have been written
 	reply     []byte            // the array of replies, without its closing bracket
 	connect   *pendingConnect   // the connect to hold, if there was one
 	connects  []*pendingConnect // further ones, which are not held
@@ -202,11 +203,13 @@ func (e *Server) handleFrame(s *socket, frame []byte) {
 	default:
 		x.handle(messages)
 	}
-	if x.connect == nil {
-		x.flush()
-		return
+	x.flush()
+	for _, apply := range x.changes {
+		apply()
 	}
-	x.holdOnSocket()
+	if x.connect != nil {
+		x.holdOnSocket()
+	}
 }
 
 // holdOnSocket makes the socket the session's path. A connect that is held is answered later; the other replies, and what

@@ -23,10 +23,14 @@ type flusher struct {
 	done  bool
 }
 
-// scratch is what a worker makes frames in. It keeps the last one, as the next session on the list often gets the same.
+// scratch is what a worker makes frames and events in. It keeps the last ones, as the next session on the list often gets
+// the same.
 type scratch struct {
 	batch []*delivery // what is in frame
 	frame []byte
+
+	events events // those of followers
+	bayeux events // those of Faye's streams
 }
 
 func newFlusher() *flusher {

@@ -50,6 +50,7 @@ type session struct {
 	proofSent  time.Time        // when the last ping was sent
 	proofCount byte             // numbers them
 	exception  bool             // the record says that this node's position does not hold for the session
+	excepted   *exceptedRecord  // what was last written of an exception; nil of others
 	seen       time.Time        // when the client last connected, or when its last connect was answered
 }
 

@@ -136,6 +136,7 @@ func (e *Server) touch(ctx context.Context) {
 func (e *Server) restore(ctx context.Context, s *session) {
 	s.mu.Lock()
 	record, ended := s.recordLocked(), s.ended
+	record.Behind = s.exception
 	s.mu.Unlock()
 	if ended {
 		return
@@ -144,6 +145,10 @@ func (e *Server) restore(ctx context.Context, s *session) {
 		e.cfg.Log.Debug("session not restored", "err", err)
 	}
 }
+
+// exceptionInterval is how often the record of a session is written that is behind and gets on. What it gets in between is
+// repeated to its client, if the node is killed.
+const exceptionInterval = 2 * positionInterval
 
 // positionInterval is how often a node writes down how far it has handed out each stream. What a killed node had not
 // written down is repeated to its clients: twice this at most.
@@ -208,16 +213,25 @@ func (e *Server) writeException(ctx context.Context, s *session, due map[pandapu
 	}
 	switch err := e.cfg.Records.SaveSession(ctx, s.id, record, e.ttl()); {
 	case err == nil:
-		s.setException(record.Behind)
+		s.setException(record, e.cfg.Now())
 	case errors.Is(err, pandapush.ErrNotOwner):
 		e.drop(s, endSuperseded)
 	} // after any other error it is tried again
 }
 
-func (s *session) setException(exception bool) {
+func (s *session) setException(written pandapush.Session, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.exception = exception
+	s.exception, s.excepted = written.Behind, nil
+	if written.Behind {
+		s.excepted = &exceptedRecord{written, now}
+	}
+}
+
+// exceptedRecord is what was written of an exception, and when.
+type exceptedRecord struct {
+	record pandapush.Session
+	at     time.Time
 }
 
 // checkException finds out whether a node's positions hold for the session, and returns its record if that has to be
@@ -238,7 +252,17 @@ func (s *session) checkException(due map[pandapush.AppID]pandapush.Cursor) (reco
 	if !exception && !s.exception {
 		return record, false
 	}
+	if exception && s.excepted != nil && s.server.cfg.Now().Sub(s.excepted.at) < exceptionInterval {
+		return record, false
+	}
 	record = s.recordLocked()
 	record.Behind = exception
-	return record, true
+	return record, !exception || s.excepted == nil || !sameProgress(record, s.excepted.record)
+}
+
+// sameProgress reports whether a client has got as far by one record of its session as by the other.
+func sameProgress(a, b pandapush.Session) bool {
+	return maps.Equal(a.Cursors, b.Cursors) && maps.EqualFunc(a.Subscriptions, b.Subscriptions, func(a, b pandapush.Subscription) bool {
+		return a.From == b.From
+	})
 }

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
-	"sync"
+	"slices"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -101,23 +101,32 @@ func (s *stream) endReason(err error) reason {
 }
 
 // deliver writes a batch, each message as an event, in one write. It implements outlet; there are no pings.
-func (s *stream) deliver(_ *scratch, batch []*delivery, _ []byte) error {
-	if len(batch) == 1 && !s.bayeux {
+func (s *stream) deliver(w *scratch, batch []*delivery, _ []byte) error {
+	if s.bayeux {
+		return s.write(w.bayeux.of(batch, appendBayeuxEvent))
+	}
+	if len(batch) == 1 {
 		return s.write(batch[0].event)
 	}
-	buffer := eventBuffers.Get().(*[]byte) //nolint:errcheck,forcetypeassert // the pool holds nothing else
-	text := (*buffer)[:0]
-	for _, d := range batch {
-		if s.bayeux {
-			text = appendBayeuxEvent(text, d)
-		} else {
-			text = append(text, d.event...)
-		}
+	return s.write(w.events.of(batch, appendEvent))
+}
+
+// events are a worker's last events and what is in them. Streams that get the same messages get the same bytes.
+type events struct {
+	batch []*delivery
+	text  []byte
+}
+
+// of returns the messages of batch as events, each made by add.
+func (e *events) of(batch []*delivery, add func([]byte, *delivery) []byte) []byte {
+	if slices.Equal(e.batch, batch) {
+		return e.text
 	}
-	err := s.write(text)
-	*buffer = text
-	eventBuffers.Put(buffer)
-	return err
+	e.batch, e.text = append(e.batch[:0], batch...), e.text[:0]
+	for _, d := range batch {
+		e.text = add(e.text, d)
+	}
+	return e.text
 }
 
 // write writes whole events.
@@ -180,6 +189,3 @@ func (s *stream) kill(why reason) {
 	s.why.CompareAndSwap(nil, &why)
 	s.net.Abort()
 }
-
-// eventBuffers are where events are put together for one write.
-var eventBuffers = sync.Pool{New: func() any { return new([]byte) }}

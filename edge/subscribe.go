@@ -84,7 +84,7 @@ func (x *exchange) subscribeAll(m *bayeux.Message, patterns []pandapush.Pattern,
 	for i, pattern := range patterns {
 		change.Add[pattern.String()] = pandapush.Subscription{Grant: grants[i], From: starts[i].Cursor, Since: starts[i].Since, Snapshot: snapshotOf(starts[i])}
 	}
-	if err := e.change(x.ctx, id, change); err != nil {
+	if err := x.change(id, change); err != nil {
 		x.undoJoins(joined, err)
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (x *exchange) subscribeAll(m *bayeux.Message, patterns []pandapush.Pattern,
 func (x *exchange) unsubscribe(m *bayeux.Message) {
 	err := bayeux.CheckUnsubscribe(m, bayeux.ValidClientID(m.ClientID.Text()))
 	if err == nil {
-		err = x.server.change(x.ctx, m.ClientID.Text(), change{Remove: m.Subscriptions()})
+		err = x.change(m.ClientID.Text(), change{Remove: m.Subscriptions()})
 	}
 	if err == nil {
 		x.server.leaveRooms(x.ctx, m.ClientID.Text(), m.Subscriptions()...)
@@ -117,13 +117,22 @@ type change struct {
 	Remove []string                          `json:"remove,omitempty"`
 }
 
-// change makes a change in the record of a session, and where that is attached.
-func (e *Server) change(ctx context.Context, id string, c change) error {
+// change makes a change in the record of a session, and where that is attached. For what came by a socket this is done
+// after the replies have been written: a message that overtook the reply to its subscription would find a client that has
+// nobody to hand it to, and a notice would be undone by the list of who is there. What is appended meanwhile is behind the
+// beginning of the subscription, and read from there.
+func (x *exchange) change(id string, c change) error {
+	e, ctx := x.server, x.ctx
 	owner, attached, err := e.cfg.Records.ChangeSubscriptions(ctx, id, c.Add, c.Remove, e.cfg.Limits.Subscriptions)
 	if err != nil {
 		return err
 	}
 	if s, ok := e.sessions.get(id); ok && s.finally() == nil {
+		if x.socket != nil {
+			s.renewSnapshots(c.Add)
+			x.changes = append(x.changes, func() { e.applyTo(ctx, s, c) })
+			return nil
+		}
 		e.applyTo(ctx, s, c)
 		return nil
 	}
@@ -149,7 +158,6 @@ func (e *Server) applyChange(m pandapush.Mail) {
 		return
 	}
 	e.applyTo(e.ctx, s, c)
-	e.leaveRooms(e.ctx, s.id, c.Remove...)
 }
 
 // applyTo makes a change in an attached session.
@@ -164,6 +172,7 @@ func (e *Server) applyTo(ctx context.Context, s *session, c change) {
 			e.exclude(s, pattern)
 		}
 	}
+	e.leaveRooms(ctx, s.id, c.Remove...) // again: its seats may have been touched, found to be lost and taken before
 }
 
 // include adds a subscription to an attached session. What is between its start and where the session is gets read by

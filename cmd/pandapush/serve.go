@@ -38,6 +38,7 @@ var (
 	_ edge.Keys     = (*db.KeyRing)(nil)
 	_ api.Stream    = (*streams.Streams)(nil)
 	_ api.Limiter   = (*streams.Streams)(nil)
+	_ api.Rooms     = (*streams.Streams)(nil)
 	_ api.KeyRing   = (*db.KeyRing)(nil)
 	_ api.Follower  = (*edge.Server)(nil)
 )
@@ -192,7 +193,7 @@ func (s *server) buildFront(metrics *prometheus.Registry) error {
 		EnforceExpiry: s.cfg.TokenExpiry == "enforce", Script: client.FayeHandler(),
 	})
 	s.api = api.New(api.Config{
-		Keys: s.keys, Stream: s.streams, Follower: s.edge, Limiter: s.streams, Log: s.log, Metrics: metrics, Gatherer: metrics,
+		Keys: s.keys, Stream: s.streams, Rooms: s.streams, Follower: s.edge, Limiter: s.streams, Log: s.log, Metrics: metrics, Gatherer: metrics,
 		Ready: []api.Check{
 			{Name: "redis", Func: s.streams.Ping},
 			{Name: "database", Func: s.db.Ping},

@@ -8,6 +8,7 @@
 //	machine.go    on what
 //	failover.go   resume/kill: a node is killed under thousands of sockets
 //	memory.go     resume/idle and resume/behind: what a session costs in memory
+//	follow.go     follow/idle: what a reader of server-sent events does
 //	crowd.go      many sessions at a time
 //	rig/          the servers, and what the system says of them
 //	load/         the clients

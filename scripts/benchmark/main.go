@@ -26,6 +26,7 @@ var parts = []struct {
 	{"resume/kill", kills},
 	{"resume/idle", idleMemory},
 	{"resume/behind", behindMemory},
+	{"follow/idle", idleReaders},
 }
 
 func main() {

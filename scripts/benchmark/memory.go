@@ -83,15 +83,20 @@ func idleMemory(r *run) error {
 		return err
 	}
 	t := r.report.Table("Memory of an idle session", "sessions", sessions, "subscriptions", "one each", "transport", "WebSocket")
-	n := float64(sessions)
-	t.Aim("resident memory for each session", float64(after.resident-before.resident)/n, "bytes", 8192)
+	t.idle(before, after, sessions, 8192)
+	return nil
+}
+
+// idle adds what each of n clients takes of a node: what it takes with them less what it took before. aim is in bytes.
+func (t *Table) idle(before, after footprint, clients int, aim float64) {
+	n := float64(clients)
+	t.Aim("resident memory for each", float64(after.resident-before.resident)/n, "bytes", aim)
 	for _, part := range heapParts {
 		t.Add(part.what, (part.of(after.metrics)-part.of(before.metrics))/n, "bytes")
 	}
-	t.Add("goroutines for each session", (after.metrics["go_goroutines"]-before.metrics["go_goroutines"])/n, "")
-	t.Add("objects on the heap for each session, garbage included", (after.metrics["go_memstats_heap_objects"]-before.metrics["go_memstats_heap_objects"])/n, "")
+	t.Add("goroutines for each", (after.metrics["go_goroutines"]-before.metrics["go_goroutines"])/n, "")
+	t.Add("objects on the heap for each, garbage included", (after.metrics["go_memstats_heap_objects"]-before.metrics["go_memstats_heap_objects"])/n, "")
 	t.Add("resident memory of the node", float64(after.resident)/(1<<20), "MiB")
-	return nil
 }
 
 // behindMemory compares sessions whose clients do not read, while messages are published, with the same sessions level.
