@@ -23,7 +23,7 @@ type chaosKind struct {
 	name        string
 	instances   int
 	exactlyOnce bool   // P3; the others are promised P4: nothing lost, and what came just before a fault may come again
-	library     string // of JavaScript; "" for the client in Go
+	library     string // of JavaScript; "" for the clients in Go
 	transport   string
 }
 
@@ -33,6 +33,7 @@ var chaosKinds = []chaosKind{
 	{name: "cometd ack websocket", instances: 2, exactlyOnce: true, library: "cometd", transport: "websocket"},
 	{name: "cometd ack long-polling", instances: 2, exactlyOnce: true, library: "cometd", transport: "long-polling"},
 	{name: "ext.since websocket", instances: 3, exactlyOnce: true},
+	{name: "server-sent events", instances: 3, exactlyOnce: true, transport: "follow"},
 }
 
 // message names one attempt to publish: the number is that of its channel. An attempt that was not acknowledged may have
@@ -190,6 +191,10 @@ func startChaosClients(ctx context.Context, tb testing.TB, proxy *chaosProxy, re
 			name := fmt.Sprintf("%s #%d", kind.name, i+1)
 			record.add(kind, name)
 			addr := proxy.open(name)
+			if kind.transport == "follow" {
+				startFollowClient(ctx, tb, name, addr, record)
+				continue
+			}
 			if kind.library == "" {
 				startSinceClient(ctx, tb, &sinceClient{name: name, addr: addr, record: record})
 				continue

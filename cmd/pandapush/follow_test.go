@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -64,71 +63,6 @@ func TestFollowWithCurl(t *testing.T) {
 	}
 }
 
-// reader is what an EventSource is: it follows, and comes back with the last id when its connection breaks.
-type reader struct {
-	path   string
-	client *http.Client
-	node   func() string // the URL of one that lives
-	last   string
-	got    chan string // the data of each event; "" for how far the reader is when it has connected
-}
-
-// run reads until ctx ends.
-func (r *reader) run(ctx context.Context) {
-	again := time.NewTicker(50 * time.Millisecond)
-	defer again.Stop()
-	for ctx.Err() == nil {
-		if err := r.connect(ctx); err != nil {
-			select {
-			case <-again.C:
-			case <-ctx.Done():
-			}
-		}
-	}
-}
-
-// connect reads one stream to its end.
-func (r *reader) connect(ctx context.Context) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, r.node()+r.path, http.NoBody)
-	if err != nil {
-		return err
-	}
-	request.Header.Set("Accept", "text/event-stream")
-	if r.last != "" {
-		request.Header.Set("Last-Event-ID", r.last)
-	}
-	response, err := r.client.Do(request)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("status %d", response.StatusCode)
-	}
-	id, data := "", ""
-	for lines := bufio.NewReaderSize(response.Body, 512); ; {
-		line, err := lines.ReadString('\n')
-		if err != nil {
-			return err // what an event lacks its end for is not taken
-		}
-		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
-		switch name {
-		case "id":
-			id = value
-		case "data":
-			data = value
-		case "":
-			if first := r.last == ""; id != "" && (data != "" || first) {
-				r.got <- data
-			}
-			if id != "" {
-				r.last = id
-			}
-			id, data = "", ""
-		}
-	}
-}
-
 // TestKilledUnderReaders kills a node under a thousand readers: each gets every message once, and in order.
 func TestKilledUnderReaders(t *testing.T) {
 	readers, messages := 1000, 60
@@ -148,16 +82,19 @@ func TestKilledUnderReaders(t *testing.T) {
 	var running sync.WaitGroup
 	defer running.Wait()
 	defer cancel()
-	all := make([]*reader, readers)
+	all := make([]chan string, readers)
 	for i := range all {
-		all[i] = &reader{
-			path: []string{"/channel/devapp/public/a", "/channel/devapp/public/*", "/channel/devapp/public/**?channel=/devapp/public/a"}[i%3],
-			node: node, client: &http.Client{Transport: transport}, got: make(chan string, messages+2),
+		path := []string{"/channel/devapp/public/a", "/channel/devapp/public/*", "/channel/devapp/public/**?channel=/devapp/public/a"}[i%3]
+		got := make(chan string, messages+10)
+		all[i] = got
+		r := &reader{
+			url: func() string { return node() + path }, client: &http.Client{Transport: transport},
+			take: func(e sse) { got <- e.data },
 		}
-		running.Go(func() { all[i].run(ctx) })
+		running.Go(func() { r.run(ctx) })
 	}
-	for _, r := range all {
-		<-r.got // it has begun
+	for _, got := range all {
+		<-got // where it begins
 	}
 	for n := range messages {
 		if n == messages/2 {
@@ -173,14 +110,18 @@ func TestKilledUnderReaders(t *testing.T) {
 		}
 		nodes[1].mustPublish(t, devKey.sign, "/devapp/public/a", fmt.Sprintf(`{"n":%d}`, n))
 	}
-	for i, r := range all {
-		for n := range messages {
+	for i, got := range all {
+		for n := 0; n < messages; {
 			var m struct{ Data struct{ N int } }
 			select {
-			case text := <-r.got:
+			case text := <-got:
+				if text == "" {
+					continue // where it goes on
+				}
 				if err := json.Unmarshal([]byte(text), &m); err != nil || m.Data.N != n {
 					t.Fatalf("reader %d, message %d: %s %v", i, n, text, err)
 				}
+				n++
 			case <-time.After(patience):
 				t.Fatalf("reader %d lacks message %d", i, n)
 			}
