@@ -204,7 +204,7 @@ func (s *Server) scan(ctx context.Context, q *historyQuery) (page historyPage, e
 			if m.Cursor.Epoch != q.epoch {
 				return page, fmt.Errorf("the stream was lost meanwhile: %w", pandapush.ErrUnavailable)
 			}
-			if len(page.messages) == q.limit {
+			if len(page.messages) == q.limit || bytes >= scanBytes {
 				more = true
 				break
 			}

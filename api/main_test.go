@@ -32,10 +32,9 @@ var (
 
 // keyRing is a KeyRing of the keys above.
 type keyRing struct {
-	settings pandapush.Settings // of every application; set before the first request
-
-	mu   sync.Mutex
-	used []pandapush.KeyID
+	mu       sync.Mutex
+	used     []pandapush.KeyID
+	settings pandapush.Settings // of every application
 }
 
 func (*keyRing) HasApp(app pandapush.AppID) bool { return app == "app1" }
@@ -49,7 +48,17 @@ func (*keyRing) Key(app pandapush.AppID, id pandapush.KeyID) (pandapush.Key, boo
 	return pandapush.Key{}, false
 }
 
-func (k *keyRing) Settings(pandapush.AppID) pandapush.Settings { return k.settings }
+func (k *keyRing) Settings(pandapush.AppID) pandapush.Settings {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.settings
+}
+
+func (k *keyRing) set(s pandapush.Settings) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.settings = s
+}
 
 func (k *keyRing) Used(_ pandapush.AppID, id pandapush.KeyID) {
 	k.mu.Lock()
@@ -144,19 +153,30 @@ func (s *memory) AppendIf(_ context.Context, messages []pandapush.Message, c pan
 func (s *memory) Range(_ context.Context, _ pandapush.AppID, after, upTo pandapush.Position, count int) ([]pandapush.Message, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var found []pandapush.Message
-	for _, m := range s.messages[s.trimmed:] {
-		if m.Cursor.Position.Compare(after) > 0 && (m.Cursor.Position.Compare(upTo) <= 0 || upTo == pandapush.Position{}) {
-			found = append(found, m)
-		}
-	}
-	return found[:min(count, len(found))], s.err
+	found := s.betweenLocked(after, upTo)
+	return slices.Clone(found[:min(count, len(found))]), s.err
 }
 
-func (s *memory) RangeBack(ctx context.Context, app pandapush.AppID, after, upTo pandapush.Position, count int) ([]pandapush.Message, error) {
-	found, err := s.Range(ctx, app, after, upTo, len(s.messages))
+// betweenLocked returns the kept messages after a position and up to another; that of the nth is n milliseconds.
+func (s *memory) betweenLocked(after, upTo pandapush.Position) []pandapush.Message {
+	last := uint64(len(s.messages))
+	if upTo != (pandapush.Position{}) {
+		last = min(last, upTo.Millis)
+	}
+	first := max(uint64(s.trimmed), after.Millis)
+	if first >= last {
+		return nil
+	}
+	return s.messages[first:last]
+}
+
+func (s *memory) RangeBack(_ context.Context, _ pandapush.AppID, after, upTo pandapush.Position, count int) ([]pandapush.Message, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := s.betweenLocked(after, upTo)
+	found = slices.Clone(found[max(0, len(found)-count):])
 	slices.Reverse(found)
-	return found[:min(count, len(found))], err
+	return found, s.err
 }
 
 // Rewind takes a minute for a message.

@@ -46,13 +46,16 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, grant pandapush.
 	w.Header().Set("Content-Type", typeLines)
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would collect the answers
 	w.WriteHeader(http.StatusOK)
+	limit := int(s.maxMessage(grant.App)) + lineExtra
 	l := &lines{
 		server: s, request: r, grant: grant, control: control,
-		reader: bufio.NewReaderSize(body, 64<<10), limit: int(s.maxMessage(grant.App)) + lineExtra,
+		reader: bufio.NewReaderSize(body, min(limit+1, 64<<10)), limit: limit,
 	}
 	stop := context.AfterFunc(s.drained, func() { _ = control.SetReadDeadline(time.Unix(1, 0)) }) // ends the read under way
 	defer stop()
-	l.run(w)
+	if l.flush() {
+		l.run(w)
+	}
 	return nil
 }
 
@@ -79,13 +82,19 @@ func (l *lines) run(w http.ResponseWriter) {
 		answers := l.store(group)
 		// Where the connection knows no deadlines nobody can be waited for in vain either.
 		_ = l.control.SetWriteDeadline(time.Now().Add(streamWrite))
-		if _, err := w.Write(answers); err != nil || l.control.Flush() != nil {
+		if _, err := w.Write(answers); err != nil || !l.flush() {
 			return // the client is gone; it finds out what is stored when it asks
 		}
 	}
 	if errors.Is(l.err, errLineTooLong) {
 		_, _ = w.Write(answerLine(nil, l.err)) // the client may be gone
 	}
+}
+
+// flush sends what has been written, and reports whether the client may still be there.
+func (l *lines) flush() bool {
+	err := l.control.Flush()
+	return err == nil || errors.Is(err, http.ErrNotSupported)
 }
 
 var errLineTooLong = &problem{kind: kindTooLarge, detail: "The line is too long, and the stream is over"}

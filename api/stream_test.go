@@ -1,0 +1,229 @@
+package api
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/labstack/echo/v4"
+
+	"github.com/pandapush/pandapush"
+)
+
+// duplex is a stream of lines over a real connection: what is sent is answered while the request goes on.
+type duplex struct {
+	t       *testing.T
+	conn    net.Conn
+	answers *bufio.Reader // lines, once the header has been read
+	status  int
+}
+
+// openLines begins a stream of lines at a server of f.
+func (f *fixture) openLines(t *testing.T, headers ...string) *duplex {
+	t.Helper()
+	server := httptest.NewServer(f.echo)
+	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(); server.Close() })
+	_, err = fmt.Fprintf(conn, "POST /batch/app1 HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n%s\r\n",
+		basic(key), typeLines, strings.Join(append(headers, ""), "\r\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = response.Body.Close() })
+	return &duplex{t, conn, bufio.NewReader(response.Body), response.StatusCode}
+}
+
+// send sends text as a chunk, whatever lines it has.
+func (d *duplex) send(text string) {
+	d.t.Helper()
+	if _, err := fmt.Fprintf(d.conn, "%x\r\n%s\r\n", len(text), text); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// next returns the next line of the answer.
+func (d *duplex) next() (answer struct {
+	document
+	ID string `json:"id"`
+},
+) {
+	d.t.Helper()
+	line, err := d.answers.ReadBytes('\n')
+	if err != nil {
+		d.t.Fatalf("%q, %v", line, err)
+	}
+	if err := json.Unmarshal(line, &answer); err != nil {
+		d.t.Fatalf("%s: %v", line, err)
+	}
+	return answer
+}
+
+// over fails the test unless the answer ends properly, with nothing more in it.
+func (d *duplex) over() {
+	d.t.Helper()
+	if rest, err := io.ReadAll(d.answers); err != nil || len(rest) > 0 {
+		d.t.Errorf("the answer ends with %q, %v", rest, err)
+	}
+}
+
+func line(n int) string { return fmt.Sprintf(`{"channel":"/app1/public/a","data":{"n":%d}}`+"\n", n) }
+
+func TestLinesAreAnsweredAsTheyCome(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Config{})
+	d := f.openLines(t)
+	for n := 1; n <= 3; n++ {
+		d.send(line(n))
+		if got := d.next(); got.ID != at(n).String() {
+			t.Errorf("line %d: %+v", n, got)
+		}
+	}
+	d.send("\n" + line(4) + "  \r\n" + line(5)[:10])
+	d.send(line(5)[10:] + strings.TrimSuffix(line(6), "\n")) // the last one ends with the body
+	d.send("")
+	for n := 4; n <= 6; n++ {
+		if got := d.next(); got.ID != at(n).String() {
+			t.Errorf("line %d: %+v", n, got)
+		}
+	}
+	d.over()
+}
+
+// TestBadLines: each is answered with what is wrong, and the others are stored.
+func TestBadLines(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Config{MaxBody: 100})
+	d := f.openLines(t)
+	bad := []struct{ line, kind, field string }{
+		{`{`, "invalid-body", ""},
+		{`{} {}`, "invalid-body", ""},
+		{`1`, "invalid-body", ""},
+		{"\xff", "invalid-body", ""},
+		{`{"channel":"/app1/public/a"}`, "invalid-body", "/data"},
+		{`{"channels":["/app1/public/a"],"data":{}}`, "invalid-body", "/channels"},
+		{`{"channel":"/app2/public/a","data":{}}`, "invalid-body", "/channel"},
+		{`{"channel":"/app1/meta/a","data":{}}`, "forbidden", "/channel"},
+		{`{"channel":"/app1/public/a","data":{"a":"` + strings.Repeat("x", 100) + `"}}`, "too-large", "/data"},
+	}
+	var all strings.Builder
+	for i, b := range bad {
+		all.WriteString(b.line + "\n" + line(i))
+	}
+	d.send(all.String())
+	for i, b := range bad {
+		if got := d.next(); got.Type != docs+b.kind || got.Field != b.field {
+			t.Errorf("%s: %+v", b.line, got)
+		}
+		if got := d.next(); got.ID != at(i+1).String() {
+			t.Errorf("the line after %s: %+v", b.line, got)
+		}
+	}
+	f.stream.mu.Lock()
+	f.stream.err = fmt.Errorf("dial: %w", pandapush.ErrUnavailable)
+	f.stream.mu.Unlock()
+	d.send(line(0) + line(1))
+	if first, second := d.next(), d.next(); first.ID == "" || second.Type != docs+"unavailable" {
+		t.Errorf("of two lines while Redis is away: %+v and %+v", first, second)
+	}
+	d.send(strings.Repeat("x", 100+lineExtra+1))
+	if got := d.next(); got.Type != docs+"too-large" {
+		t.Errorf("a line without end: %+v", got)
+	}
+	d.over()
+}
+
+// TestLinesCutOff: of a stream whose connection breaks, the lines that are whole are stored.
+func TestLinesCutOff(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Config{})
+	done := make(chan struct{})
+	f.echo.Pre(func(next echo.HandlerFunc) echo.HandlerFunc {
+		return func(c echo.Context) error {
+			defer close(done)
+			return next(c)
+		}
+	})
+	d := f.openLines(t)
+	d.send(line(1))
+	d.next()
+	whole := line(2)
+	d.send(whole[:len(whole)-1]) // an object, but is it all?
+	if err := d.conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	if got := f.payloads(); len(got) != 1 {
+		t.Errorf("stored %q", got)
+	}
+}
+
+func TestLinesEndWhenTheServerDrains(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Config{})
+	d := f.openLines(t)
+	d.send(line(1))
+	d.next()
+	f.api.SetDraining()
+	d.over()
+}
+
+// TestLinesOfASuspendedApplication: the credential is looked at for every group of lines.
+func TestLinesOfASuspendedApplication(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Config{})
+	d := f.openLines(t)
+	d.send(line(1))
+	d.next()
+	f.keys.set(pandapush.Settings{Suspended: true})
+	d.send(line(2))
+	if got := d.next(); got.Type != docs+"suspended" {
+		t.Errorf("a line for a suspended application: %+v", got)
+	}
+	d.send("")
+	d.over()
+}
+
+func TestLinesWithinLimits(t *testing.T) {
+	t.Parallel()
+	bucket := &counter{left: 2}
+	f := newFixture(t, Config{Limiter: bucket, Rate: Rate{PerSecond: 1000, Burst: 2}})
+	d := f.openLines(t)
+	d.send(line(1) + line(2) + line(3) + line(4) + line(5))
+	d.send("")
+	for n := 1; n <= 5; n++ {
+		if got := d.next(); got.ID != at(n).String() {
+			t.Errorf("line %d: %+v", n, got)
+		}
+	}
+	d.over()
+	if bucket.refusals == 0 || bucket.most > 2 {
+		t.Errorf("%d refusals, at most %d at a time", bucket.refusals, bucket.most)
+	}
+}
+
+func TestLinesRefused(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Config{})
+	for _, header := range []string{"Idempotency-Key: x", "If-Match: x"} {
+		name, _, _ := strings.Cut(header, ":")
+		w := f.do(http.MethodPost, "/batch/app1", line(1), header, "Content-Type: "+typeLines, "Authorization: "+basic(key))
+		wantProblem(t, w, http.StatusBadRequest, "invalid-parameter", name)
+	}
+	w := f.do(http.MethodPost, "/batch/app1", line(1), "Content-Encoding: br", "Content-Type: "+typeLines, "Authorization: "+basic(key))
+	wantProblem(t, w, http.StatusUnsupportedMediaType, "unsupported-media-type", "")
+	w = f.do(http.MethodPost, "/batch/app1", gzipped(t, line(1)+line(2)), "Content-Encoding: gzip", "Content-Type: "+typeLines, "Authorization: "+basic(key))
+	wantAnswer(t, w, http.StatusOK, `{"id":"`+at(1).String()+"\"}\n"+`{"id":"`+at(2).String()+"\"}\n")
+}
