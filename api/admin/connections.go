@@ -47,8 +47,8 @@ func (s *Server) listConnections(c *call) error {
 
 // endConnection ends a session that subscribes to channels of the application, whatever else it subscribes to.
 func (s *Server) endConnection(c *call) error {
-	id, err := s.cfg.Handles.Open(c.param("connectionId"))
-	if err != nil {
+	id, ok := s.cfg.Handles.Open(c.param("connectionId"))
+	if !ok {
 		return pandapush.ErrNotFound
 	}
 	ctx := c.r.Context()

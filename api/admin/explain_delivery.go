@@ -61,28 +61,26 @@ func (s *Server) explainDelivery(c *call) error {
 // explainMessage says whether a message is stored. If it is not, only its cursor is known, and that may be zero.
 func (s *Server) explainMessage(c *call, id string, span pandapush.Span) (m pandapush.Message, v verdict, err error) {
 	v = verdict{OK: true, Summary: "The message is stored."}
-	cursor, parseErr := pandapush.ParseCursor(c.app.ID, id)
-	if parseErr != nil {
+	if m.Cursor, err = pandapush.ParseCursor(c.app.ID, id); err != nil {
 		v.add("Id", stepFailed, "That is not the id of a message of this application.")
-		return m, v, nil
+		return m, v, nil //nolint:nilerr // that is the verdict
 	}
-	m.Cursor = cursor
 	v.add("Id", stepOK, "It was given at "+instant(timeOf(m.Cursor.Position))+".")
 	if m.Cursor.Epoch != span.Epoch {
 		v.add("Stream", stepFailed, "The stream that it was in has been lost; there is another one now.")
 		return pandapush.Message{}, v, nil
 	}
 	v.add("Stream", stepOK, "It is of the stream that there is.")
-	found, err := s.findEntry(c.r.Context(), c.app.ID, m.Cursor)
+	found, stored, err := s.findEntry(c.r.Context(), c.app.ID, m.Cursor)
 	switch {
-	case err == nil:
+	case err != nil:
+		return m, v, err
+	case stored:
 		v.add("Stored", stepOK, fmt.Sprintf("%d bytes on %s.", len(found.Data), found.Channel))
 		if found.Expired(s.cfg.Now()) {
 			v.add("Expiry", stepFailed, "It expired at "+instant(found.Expires)+": who comes later does not get it.")
 		}
 		return found, v, nil
-	case !errors.Is(err, pandapush.ErrNotFound):
-		return m, v, err
 	case m.Cursor.Position.Compare(span.Last) > 0:
 		v.add("Stored", stepFailed, "Nothing so new has been stored.")
 	case m.Cursor.Position.Compare(span.First) <= 0:
@@ -96,8 +94,8 @@ func (s *Server) explainMessage(c *call, id string, span pandapush.Span) (m pand
 // sessionsOf finds the sessions that a question is about.
 func (s *Server) sessionsOf(c *call, asked deliveryQuestion) (found []session, complete bool, err error) {
 	if asked.Connection != "" {
-		id, openErr := s.cfg.Handles.Open(asked.Connection)
-		if openErr != nil {
+		id, ok := s.cfg.Handles.Open(asked.Connection)
+		if !ok {
 			return nil, true, nil // a name that was never given names nobody
 		}
 		asked.Client = string(id)

@@ -22,6 +22,7 @@ const (
 	look    need = iota // anyone who is logged in
 	change              // not those who may only look
 	service             // those who see all applications
+	operate             // root admins
 )
 
 // route is one operation of the API.
@@ -66,7 +67,7 @@ func routes() []route {
 		{http.MethodGet, "/stats", service, (*Server).stats, false},
 		{http.MethodGet, "/stats/events", service, (*Server).followStats, true},
 		{http.MethodGet, "/nodes", service, (*Server).listNodes, false},
-		{http.MethodGet, "/config", service, (*Server).config, false},
+		{http.MethodGet, "/config", operate, (*Server).config, false},
 	}
 }
 
@@ -136,7 +137,8 @@ func (s *Server) admit(rt route, c *call) (err error) {
 		return err
 	}
 	switch {
-	case rt.need == change && c.user.Role == login.ReadOnly, rt.need == service && !c.user.SeesAll():
+	case rt.need == change && c.user.Role == login.ReadOnly, rt.need == service && !c.user.SeesAll(),
+		rt.need == operate && c.user.Role != login.Root:
 		return errForbidden
 	}
 	id := pandapush.AppID(c.param("applicationId"))

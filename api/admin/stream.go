@@ -171,16 +171,13 @@ func (s *Server) findEntries(ctx context.Context, app pandapush.AppID, w wantedE
 	return entries, next, nil
 }
 
-// findEntry returns the message with an id, or pandapush.ErrNotFound.
-func (s *Server) findEntry(ctx context.Context, app pandapush.AppID, at pandapush.Cursor) (pandapush.Message, error) {
+// findEntry returns the message with an id, and whether it is stored.
+func (s *Server) findEntry(ctx context.Context, app pandapush.AppID, at pandapush.Cursor) (m pandapush.Message, stored bool, err error) {
 	found, err := s.cfg.Stream.Range(ctx, app, at.Position.Prev(), at.Position, 1)
-	if err != nil {
-		return pandapush.Message{}, err
+	if err != nil || len(found) == 0 || found[0].Cursor != at {
+		return m, false, err
 	}
-	if len(found) == 0 || found[0].Cursor != at {
-		return pandapush.Message{}, pandapush.ErrNotFound
-	}
-	return found[0], nil
+	return found[0], true, nil
 }
 
 // reachView says whether a message came to a session.
@@ -195,9 +192,12 @@ func (s *Server) getEntry(c *call) error {
 	if err != nil {
 		return pandapush.ErrNotFound
 	}
-	m, err := s.findEntry(c.r.Context(), c.app.ID, at)
+	m, stored, err := s.findEntry(c.r.Context(), c.app.ID, at)
 	if err != nil {
 		return err
+	}
+	if !stored {
+		return pandapush.ErrNotFound
 	}
 	progress, err := s.progress(c)
 	if err != nil {

@@ -50,6 +50,8 @@ func Load(text []byte) (*Document, error) {
 		}
 		d.paths = append(d.paths, path{template, match, item})
 	}
+	// The longest first: the end of a shorter one would match what is a longer one's.
+	slices.SortFunc(d.paths, func(a, b path) int { return strings.Count(b.template, "/") - strings.Count(a.template, "/") })
 	return d, nil
 }
 

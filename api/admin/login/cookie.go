@@ -49,6 +49,6 @@ func openSealed(r *http.Request, s *Sealer, name string, value any) bool {
 	if err != nil {
 		return false
 	}
-	text, err := s.Open(c.Value)
-	return err == nil && json.Unmarshal(text, value) == nil
+	text, ok := s.Open(c.Value)
+	return ok && json.Unmarshal(text, value) == nil
 }

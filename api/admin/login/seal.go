@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
-	"errors"
 	"fmt"
 )
 
@@ -64,20 +63,15 @@ func (s *Sealer) seal(nonce, plain []byte) string {
 	return base64.RawURLEncoding.EncodeToString(s.aead.Seal(nonce, nonce, plain, nil))
 }
 
-var errSeal = errors.New("not sealed by this service")
-
-// Open returns what Seal or Handle was given. The error says no more than that sealed is not from there.
-func (s *Sealer) Open(sealed string) ([]byte, error) {
+// Open returns what Seal or Handle was given. ok is false for what is not from there.
+func (s *Sealer) Open(sealed string) (plain []byte, ok bool) {
 	if len(sealed) > maxSealed {
-		return nil, errSeal
+		return nil, false
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(sealed)
 	if err != nil || len(raw) < s.aead.NonceSize() {
-		return nil, errSeal
+		return nil, false
 	}
-	plain, err := s.aead.Open(nil, raw[:s.aead.NonceSize()], raw[s.aead.NonceSize():], nil)
-	if err != nil {
-		return nil, errSeal
-	}
-	return plain, nil
+	plain, err = s.aead.Open(nil, raw[:s.aead.NonceSize()], raw[s.aead.NonceSize():], nil)
+	return plain, err == nil
 }
