@@ -39,9 +39,9 @@
 //
 // A socket has none while it is idle. When something comes the poller starts one, which handles a frame to the end before
 // it takes the next, and ends when there is no more; a socket that can't be watched (under TLS, or where there is no epoll)
-// has one that waits. So it is with event streams. A held poll has that of its HTTP request. A connection that does not take what is written to it gets
-// one more until it does. Writing to all others is the flusher's, which has as many as there are cores. Run waits for all
-// of them.
+// has one that waits. So it is with event streams. A held poll has that of its HTTP request. A connection that does not take
+// what is written to it gets one more until it does. Writing to all others is the flusher's, which has as many as there are
+// cores. Run waits for all of them.
 //
 // # Locks
 //

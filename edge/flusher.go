@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -12,15 +13,29 @@ import (
 // enough that the other workers find something too.
 const flushShare = 32
 
-// flusher writes to the outlets that have something pending: as many workers as cores take sessions from one list. A
-// message for a thousand sockets puts a thousand sessions on the list under one lock, and a session that gets more
-// messages before a worker comes to it is on the list just once and gets them all in one frame.
+// A round of writing is followed by a rest: what comes in it leaves in one frame with what else comes for that socket, and a
+// system call is most of what a message costs. It is restFactor times as long as the round was, so that who writes little does
+// not wait, and never longer than the flusher's window. One shorter than minRest is none, since timers are no finer.
+const (
+	restFactor = 2
+	minRest    = 500 * time.Microsecond
+)
+
+// flusher writes to the outlets that have something pending: in rounds, in which as many workers as cores take sessions from
+// one list. A message for a thousand sockets puts a thousand sessions on the list under one lock, and a session that gets
+// more messages before a worker comes to it is on the list just once and gets them all in one frame.
 type flusher struct {
-	mu    sync.Mutex
-	work  sync.Cond  // signalled when ready or done changes
-	ready []*session // first come, first served: from head on
-	head  int
-	done  bool
+	window time.Duration // the longest rest; 0 for none
+
+	mu      sync.Mutex
+	work    sync.Cond  // signalled when ready or done changes
+	ready   []*session // of this round, first come, first served: from head on
+	head    int
+	next    []*session // of the next round
+	writing int        // workers that are
+	began   time.Time  // when the round did
+	resting bool
+	done    bool
 }
 
 // scratch is what a worker makes frames and events in. It keeps the last ones, as the next session on the list often gets
@@ -33,8 +48,8 @@ type scratch struct {
 	bayeux events // those of Faye's streams
 }
 
-func newFlusher() *flusher {
-	f := &flusher{}
+func newFlusher(window time.Duration) *flusher {
+	f := &flusher{window: window}
 	f.work.L = &f.mu
 	return f
 }
@@ -45,11 +60,20 @@ func (f *flusher) add(sessions ...*session) {
 		return
 	}
 	f.mu.Lock()
-	f.ready = append(f.ready, sessions...)
-	f.mu.Unlock()
-	if len(sessions) > flushShare {
+	defer f.mu.Unlock()
+	f.next = append(f.next, sessions...)
+	if !f.resting && f.writing == 0 && f.head == len(f.ready) {
+		f.beginLocked()
+	}
+}
+
+// beginLocked begins a round with what is there.
+func (f *flusher) beginLocked() {
+	f.ready, f.next, f.head = f.next, f.ready[:0], 0
+	f.began = time.Now()
+	if len(f.ready) > flushShare {
 		f.work.Broadcast()
-	} else {
+	} else if len(f.ready) > 0 {
 		f.work.Signal()
 	}
 }
@@ -81,10 +105,14 @@ func (f *flusher) worker() {
 		if n == 0 {
 			return
 		}
-		for i, s := range share[:n] {
-			s.flushOutlet(&w)
-			share[i] = nil
+		again := share[:0]
+		for _, s := range share[:n] {
+			if s.flushOutlet(&w) {
+				again = append(again, s)
+			}
 		}
+		f.wrote(again)
+		clear(share[:n])
 	}
 }
 
@@ -101,12 +129,31 @@ func (f *flusher) take(share []*session) int {
 	n := copy(share, f.ready[f.head:])
 	clear(f.ready[f.head : f.head+n])
 	f.head += n
-	if f.head >= len(f.ready)/2 { // at most half of the list is spent, so moving costs less than what was taken
-		f.ready = f.ready[:copy(f.ready, f.ready[f.head:])]
-		f.head = 0
-	}
-	if len(f.ready) > 0 {
-		f.work.Signal()
-	}
+	f.writing++
 	return n
+}
+
+// wrote ends a worker's share, and with the last one the round. again are sessions for which more has come meanwhile.
+func (f *flusher) wrote(again []*session) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.next = append(f.next, again...)
+	f.writing--
+	if f.writing > 0 || f.head < len(f.ready) {
+		return
+	}
+	if rest := min(f.window, restFactor*time.Since(f.began)); rest >= minRest {
+		f.resting = true
+		time.AfterFunc(rest, f.rested)
+		return
+	}
+	f.beginLocked()
+}
+
+// rested ends a rest.
+func (f *flusher) rested() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.resting = false
+	f.beginLocked()
 }

@@ -86,6 +86,9 @@ type Config struct {
 	// PresenceTTL is how long a user stays in a room when its connection is lost without a word, at most as long as its
 	// session. Default 30 s.
 	PresenceTTL time.Duration
+	// BatchWindow is the longest that a message waits, while others are being delivered, to leave together with those that
+	// come after it: fewer, larger frames. Default none.
+	BatchWindow time.Duration
 	// WriteTimeout is how long a socket whose client does not read may make no progress. Default 10 s.
 	WriteTimeout time.Duration
 	// HandshakeTimeout is how long the body of a request may take to arrive. Default 30 s.
@@ -173,7 +176,7 @@ type Server struct {
 // New returns a Server that does nothing until Run.
 func New(cfg Config) *Server {
 	cfg.setDefaults()
-	e := &Server{cfg: cfg, upgrader: newUpgrader(), flush: newFlusher(), draining: make(chan struct{}), readers: make(chan struct{}, maxReaders)}
+	e := &Server{cfg: cfg, upgrader: newUpgrader(), flush: newFlusher(cfg.BatchWindow), draining: make(chan struct{}), readers: make(chan struct{}, maxReaders)}
 	e.stats = newMetrics(cfg.Metrics, func() int { return e.hub.apps() })
 	e.hub = newHub(cfg.Stream, e.flush, cfg.Now, e.stats, cfg.Limits)
 	e.ctx, e.cancel = context.WithCancel(context.Background())

@@ -143,41 +143,42 @@ func (s *session) scheduleLocked() bool {
 	return true
 }
 
-// flushOutlet writes what is pending to the session's outlet. Only the flusher calls it, and one worker at a time.
-func (s *session) flushOutlet(w *scratch) {
-	for {
-		s.mu.Lock()
-		out := s.outlet
-		if out == nil || len(s.queue) == 0 || s.ack || out.blocked() { // a blocked outlet is scheduled when it drains
-			s.scheduled = false
-			answer := out != nil && s.ack && s.held != nil && len(s.queue) > 0
-			held := s.held
-			s.mu.Unlock()
-			if answer {
-				s.server.background(held.answerBatch)
-			}
-			return
-		}
-		batch := s.takeLocked()
-		var prove []byte
-		if out.pings() {
-			prove = s.proveLocked()
-		}
+// flushOutlet writes what is pending to the session's outlet, and reports whether more has come meanwhile: then the session
+// stays scheduled. Only the flusher calls it, and one worker at a time.
+func (s *session) flushOutlet(w *scratch) (again bool) {
+	s.mu.Lock()
+	out := s.outlet
+	if out == nil || len(s.queue) == 0 || s.ack || out.blocked() { // a blocked outlet is scheduled when it drains
+		s.scheduled = false
+		answer := out != nil && s.ack && s.held != nil && len(s.queue) > 0
+		held := s.held
 		s.mu.Unlock()
-
-		err := out.deliver(w, batch, prove)
-
-		s.mu.Lock()
-		if err == nil && cap(batch) <= spareQueue {
-			clear(batch)
-			s.spare = batch[:0]
+		if answer {
+			s.server.background(held.answerBatch)
 		}
-		// When it failed, the outlet's end is on its way to detach, which goes back to what is proven.
-		if len(s.queue) == 0 {
-			s.catchUpLocked()
-		}
-		s.mu.Unlock()
+		return false
 	}
+	batch := s.takeLocked()
+	var prove []byte
+	if out.pings() {
+		prove = s.proveLocked()
+	}
+	s.mu.Unlock()
+
+	err := out.deliver(w, batch, prove)
+
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err == nil && cap(batch) <= spareQueue {
+		clear(batch)
+		s.spare = batch[:0]
+	}
+	// When it failed, the outlet's end is on its way to detach, which goes back to what is proven.
+	if len(s.queue) == 0 {
+		s.catchUpLocked()
+	}
+	s.scheduled = len(s.queue) > 0
+	return s.scheduled
 }
 
 // takeLocked empties the queue for a writer.

@@ -185,7 +185,7 @@ func (s *server) prepareSchema(ctx context.Context) error {
 func (s *server) buildFront(metrics *prometheus.Registry) error {
 	s.edge = edge.New(edge.Config{
 		Node: s.node, Stream: s.streams, Records: s.streams, Presence: s.streams, Keys: s.keys, Log: s.log, Metrics: metrics,
-		Timeout: time.Duration(s.cfg.ConnectTimeout), PingInterval: time.Duration(s.cfg.PingInterval), WriteTimeout: time.Duration(s.cfg.WriteTimeout),
+		Timeout: time.Duration(s.cfg.ConnectTimeout), PingInterval: time.Duration(s.cfg.PingInterval), BatchWindow: time.Duration(s.cfg.BatchWindow), WriteTimeout: time.Duration(s.cfg.WriteTimeout),
 		PresenceTTL: time.Duration(s.cfg.PresenceTTL),
 		Limits: edge.Limits{
 			FrameBytes: int(s.cfg.MaxFrameBytes), DataBytes: int(s.cfg.MaxMessageBytes), Subscriptions: int(s.cfg.MaxSubscriptions), PresenceBytes: int(s.cfg.MaxPresenceBytes),

@@ -162,6 +162,19 @@ func (s *span) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// wait is a span that may be 0.
+type wait time.Duration
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (w *wait) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d < 0 {
+		return wrongValue(`0, or a time with its unit, like "5ms"`)
+	}
+	*w = wait(d)
+	return nil
+}
+
 // address is where to listen.
 type address string
 
