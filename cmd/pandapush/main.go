@@ -35,6 +35,7 @@ type commands struct {
 	App       appCmd       `cmd:"" help:"Add, list and remove applications."`
 	Key       keyCmd       `cmd:"" help:"Add, list and revoke keys of an application."`
 	Sessions  sessionsCmd  `cmd:"" help:"List the sessions of all nodes, or end one."`
+	Presence  presenceCmd  `cmd:"" help:"List who is in a room."`
 	Token     tokenCmd     `cmd:"" help:"Mint a token that lets its bearer publish or subscribe."`
 	Publish   publishCmd   `cmd:"" help:"Publish a message."`
 	Subscribe subscribeCmd `cmd:"" help:"Print messages as they come, one JSON object a line."`

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -29,7 +30,12 @@ const maxAnswer = 64 << 20
 
 // post sends body as JSON and returns the answer's header and body. An error says what the server said.
 func (f remoteFlags) post(ctx context.Context, path string, body []byte) (http.Header, []byte, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimRight(f.URL, "/")+path, bytes.NewReader(body))
+	return f.send(ctx, http.MethodPost, path, body)
+}
+
+// send is post with any method.
+func (f remoteFlags) send(ctx context.Context, method, path string, body []byte) (http.Header, []byte, error) {
+	request, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(f.URL, "/")+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -54,9 +60,9 @@ func (f remoteFlags) post(ctx context.Context, path string, body []byte) (http.H
 
 // reasonOf returns the message of an error in JSON, or the text itself.
 func reasonOf(answer []byte) string {
-	var refusal struct{ Message string }
-	if json.Unmarshal(answer, &refusal) == nil && refusal.Message != "" {
-		return refusal.Message
+	var refusal struct{ Message, Detail string }
+	if json.Unmarshal(answer, &refusal) == nil && refusal.Message+refusal.Detail != "" {
+		return cmp.Or(refusal.Message, refusal.Detail)
 	}
 	return strings.TrimSpace(string(answer[:min(len(answer), 500)]))
 }

@@ -25,6 +25,7 @@ type bayeuxSocket struct {
 	gws.BuiltinEventHandler
 	tb       testing.TB
 	conn     *gws.Conn
+	node     *node
 	clientID string
 	messages chan wireMessage // all but the replies to connects
 	sentAway chan int         // the interval in ms, when a connect's reply has one
@@ -34,8 +35,38 @@ type bayeuxSocket struct {
 // dial opens a WebSocket and begins a session on it.
 func (n *node) dial(tb testing.TB) *bayeuxSocket {
 	tb.Helper()
+	s := n.open(tb)
+	s.send(`{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["websocket"]}`)
+	s.clientID = s.await("the handshake's reply", func(m wireMessage) bool { return m.Channel == "/meta/handshake" }).ClientID
+	if s.clientID == "" {
+		tb.Fatal("handshake refused")
+	}
+	s.connect()
+	return s
+}
+
+// moveTo waits until the node sends the client away, and then goes on with its session on another.
+func (s *bayeuxSocket) moveTo(n *node) *bayeuxSocket {
+	s.tb.Helper()
+	select {
+	case <-s.closed:
+	case <-time.After(patience):
+		s.tb.Fatal("socket not closed")
+	}
+	next := n.open(s.tb)
+	next.clientID = s.clientID
+	for len(s.messages) > 0 {
+		next.messages <- <-s.messages
+	}
+	next.connect()
+	return next
+}
+
+// open opens a WebSocket.
+func (n *node) open(tb testing.TB) *bayeuxSocket {
+	tb.Helper()
 	s := &bayeuxSocket{
-		tb: tb, messages: make(chan wireMessage, 1000), sentAway: make(chan int, 1), closed: make(chan error, 1),
+		tb: tb, node: n, messages: make(chan wireMessage, 1000), sentAway: make(chan int, 1), closed: make(chan error, 1),
 	}
 	conn, upgrade, err := gws.NewClient(s, &gws.ClientOption{Addr: "ws" + strings.TrimPrefix(n.url, "http") + "/push"})
 	if err != nil {
@@ -51,12 +82,6 @@ func (n *node) dial(tb testing.TB) *bayeuxSocket {
 		_ = conn.NetConn().Close()
 		reading.Wait()
 	})
-	s.send(`{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["websocket"]}`)
-	s.clientID = s.await("the handshake's reply", func(m wireMessage) bool { return m.Channel == "/meta/handshake" }).ClientID
-	if s.clientID == "" {
-		tb.Fatal("handshake refused")
-	}
-	s.connect()
 	return s
 }
 
