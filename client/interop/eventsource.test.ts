@@ -1,6 +1,7 @@
 /** What a browser's own EventSource gets, in a page of another origin. */
 import { once } from "node:events";
 import { createServer, type Server as HTTPServer } from "node:http";
+import { createRequire } from "node:module";
 import type { AddressInfo } from "node:net";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, beforeAll, expect, onTestFailed, test } from "vitest";
@@ -28,8 +29,13 @@ afterAll(async () => {
 /** What the page has in its global scope. */
 interface Scope {
   source: EventSource;
-  opened: number;
   received: { channel: string; data: unknown }[];
+}
+
+/** As much of Faye's client as is used here. */
+interface FayeClient {
+  disable(feature: string): void;
+  subscribe(channel: string, callback: (data: unknown) => void): PromiseLike<void>;
 }
 
 /** Opens a page that follows a path. */
@@ -88,6 +94,38 @@ test("a page goes on by itself after the server was killed, with everything once
   expect(await received(page, sent.length)).toEqual(sent);
   await send(5);
   expect(await received(page, sent.length)).toEqual(sent);
+  await page.close();
+});
+
+test("a page with Faye's EventSource transport loses nothing when the server was killed", async () => {
+  const page = await browser.newPage();
+  onTestFailed(() => {
+    process.stderr.write(`${server.log}\n`);
+  });
+  await page.goto(`${server.url}/livez`); // of the same origin, as Faye wants it
+  await page.addScriptTag({ path: createRequire(import.meta.url).resolve("faye/client/faye-browser-min.js") });
+  const opened = page.waitForResponse((response) => response.request().resourceType() === "eventsource");
+  await page.evaluate(async (endpoint) => {
+    const scope = globalThis as unknown as Scope & { Faye: { Client: new (url: string) => FayeClient } };
+    scope.received = [];
+    const client = new scope.Faye.Client(endpoint);
+    client.disable("websocket");
+    await client.subscribe("/devapp/public/faye", (data) => scope.received.push({ channel: "", data }));
+  }, `${server.url}/push`);
+  await opened;
+  const sent: unknown[] = [];
+  const send = async (count: number) => {
+    for (let i = 0; i < count; i++) {
+      sent.push({ n: sent.length });
+      await server.publish(devKey, "/devapp/public/faye", sent.at(-1));
+    }
+  };
+  await send(10);
+  expect(await received(page, sent.length)).toEqual(sent);
+  await server.kill();
+  await server.start();
+  await send(10);
+  expect(await received(page, sent.length)).toEqual(sent); // the browser says what it got last
   await page.close();
 });
 
