@@ -31,9 +31,10 @@
 //
 // Besides, nodes.go knows which nodes are dead, sessions.go is the registry, its sweep and the positions that are written
 // down; usage.go counts by application, revoke.go ends the subscriptions of keys that are gone and of tokens that have
-// expired, drain.go sends clients away, server.go holds the configuration and the wiring, metrics.go the series and the
-// reasons why things end. The grammar of the wire is in edge/bayeux, WebSocket's frames are in edge/frame and the matching in
-// edge/trie, all pure.
+// expired, drain.go sends clients away, limits.go and what it uses (visitor.go, addresses.go, rates.go) bounds what a client
+// may do, server.go and config.go hold the wiring and the configuration, metrics.go the series and the reasons why things
+// end. The grammar of the wire is in edge/bayeux, WebSocket's frames are in edge/frame and the matching in edge/trie, all
+// pure.
 //
 // # Goroutines
 //

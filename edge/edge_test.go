@@ -310,6 +310,7 @@ func TestSocketsOfDeadClientsAreClosed(t *testing.T) {
 	c, living := n.dial(t), n.dial(t)
 	c.deaf.Store(true)
 	c.attach(busy)
+	living.ask(handshakeBody) // granted, so that it may stay
 	now.add(2 * time.Hour)
 	n.sweepOnce(t.Context()) // it was held up; nobody is blamed for that
 	living.ask(handshakeBody)

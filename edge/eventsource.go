@@ -41,9 +41,12 @@ func (e *Server) serveEventSource(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Unknown client", http.StatusNotFound)
 		return
 	}
-	out, failed := e.openStream(w, []byte(streamHead))
+	out, failed := e.openStream(w, r, []byte(streamHead))
 	switch {
 	case errors.Is(failed, errSentAway):
+		return
+	case errors.Is(failed, pandapush.ErrTooManySessions):
+		http.Error(w, failed.Error(), http.StatusTooManyRequests)
 		return
 	case failed != nil:
 		http.Error(w, failed.Error(), http.StatusInternalServerError)

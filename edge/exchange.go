@@ -16,6 +16,7 @@ type exchange struct {
 	server *Server
 	ctx    context.Context //nolint:containedctx // of the request, or of the server for a socket; an exchange is a call's local
 	socket *socket         // nil over HTTP
+	from   visitor
 
 	changes   []func()          // of subscriptions, to be made when the replies have been written
 	reply     []byte            // the array of replies, without its closing bracket
@@ -73,6 +74,11 @@ func (x *exchange) answer(verb string, r bayeux.Reply) {
 		if errors.Is(r.Err, bayeux.InternalError) || errors.Is(r.Err, pandapush.ErrUnavailable) {
 			result = "failed"
 		}
+		if name := limitName(r.Err); name != "" {
+			x.server.stats.limited.WithLabelValues(name).Inc()
+		}
+	} else if x.socket != nil {
+		x.socket.granted.Store(true)
 	}
 	x.server.stats.messages.WithLabelValues(verb, result).Inc()
 }
@@ -81,17 +87,39 @@ func (x *exchange) answer(verb string, r bayeux.Reply) {
 func (x *exchange) handshake(m *bayeux.Message) {
 	r := bayeux.Reply{To: m, Err: bayeux.CheckHandshake(m)}
 	if r.Err == nil {
-		id := bayeux.NewClientID()
-		record := pandapush.Session{Created: x.server.cfg.Now(), Ack: m.AckOffered(), Expiry: m.ExpiryWanted()}
-		r.Err = x.explain("handshake", x.server.cfg.Records.CreateSession(x.ctx, id, record, x.server.ttl()))
-		if r.Err == nil {
-			r.ClientID, r.Advice = id, x.server.retryAdvice()
-		}
-		if r.Err == nil && record.Ack {
-			r.Ext = []byte(`{"ack":true}`)
-		}
+		r = x.beginSession(m)
 	}
 	x.answer("handshake", r)
+}
+
+func (x *exchange) beginSession(m *bayeux.Message) bayeux.Reply {
+	e, id := x.server, bayeux.NewClientID()
+	if !e.visitors.begin(x.from.addr, id, e.cfg.Now()) {
+		return bayeux.Reply{To: m, Err: pandapush.ErrTooManySessions, Advice: bayeux.HandshakeAdvice(crowdedPause)}
+	}
+	record := pandapush.Session{Created: e.cfg.Now(), Ack: m.AckOffered(), Expiry: m.ExpiryWanted()}
+	if err := e.cfg.Records.CreateSession(x.ctx, id, record, e.ttl()); err != nil {
+		e.visitors.end(x.from.addr, id)
+		return bayeux.Reply{To: m, Err: x.explain("handshake", err)}
+	}
+	r := bayeux.Reply{To: m, ClientID: id, Advice: e.retryAdvice()}
+	if record.Ack {
+		r.Ext = []byte(`{"ack":true}`)
+	}
+	return r
+}
+
+// attach makes p the path of the session that c connects, if the client's address may have one more.
+func (x *exchange) attach(c *pendingConnect, p path) (*session, error) {
+	e, id := x.server, c.message.ClientID.Text()
+	if !e.visitors.visit(x.from.addr, id, e.cfg.Now()) {
+		return nil, pandapush.ErrTooManySessions
+	}
+	s, err := e.attach(x.ctx, &c.message, p)
+	if errors.Is(err, errUnknownSession) {
+		e.visitors.end(x.from.addr, id)
+	}
+	return s, err
 }
 
 // checkConnect leaves a connect that is right to be held; a second one in the same frame waits for nothing. Whether the
@@ -126,6 +154,8 @@ func (x *exchange) refuseConnect(m *bayeux.Message, err error) {
 	switch {
 	case errors.Is(err, errUnknownSession):
 		x.answer("connect", bayeux.Reply{To: m, Err: bayeux.CheckConnect(m, false), Advice: beginAnew()})
+	case errors.Is(err, pandapush.ErrTooManySessions):
+		x.answer("connect", bayeux.Reply{To: m, Err: err, Advice: bayeux.HandshakeAdvice(crowdedPause)})
 	case errors.Is(err, errSuperseded): // two connects of one session: this one is no longer waited for
 		x.answer("connect", bayeux.Reply{To: m, Advice: bayeux.RetryAdvice(supersededPause, x.server.cfg.Timeout)})
 	default:
@@ -135,6 +165,9 @@ func (x *exchange) refuseConnect(m *bayeux.Message, err error) {
 		x.answer("connect", bayeux.Reply{To: m, Advice: bayeux.RetryAdvice(time.Second+rand.N(time.Second), x.server.cfg.Timeout)})
 	}
 }
+
+// crowdedPause is how long a client stays away whose address has too many sessions.
+const crowdedPause = 10 * time.Second
 
 // supersededPause keeps two clients that use one session from taking it from each other all the time.
 const supersededPause = 3 * time.Second
@@ -150,6 +183,7 @@ func (x *exchange) disconnect(m *bayeux.Message) {
 		x.answer("disconnect", bayeux.Reply{To: m, Err: err})
 		return
 	}
+	x.server.visitors.end(x.from.addr, id)
 	if s, ok := x.server.sessions.get(id); ok && x.socket != nil && s.pathIs(x.socket) {
 		// The socket closes with its session, so the reply goes first.
 		x.answer("disconnect", bayeux.Reply{To: m})
@@ -194,7 +228,7 @@ func (e *Server) decodeLimits() bayeux.Limits { return bayeux.Limits{Messages: e
 // handleFrame answers one frame of a socket.
 func (e *Server) handleFrame(s *socket, frame []byte) {
 	messages, err := bayeux.Decode(frame, e.decodeLimits(), nil)
-	x := exchange{server: e, ctx: e.ctx, socket: s}
+	x := exchange{server: e, ctx: e.ctx, socket: s, from: s.from}
 	switch {
 	case err != nil: // Faye says nothing, and a client with a bug waits for ever
 		x.answer("unknown", bayeux.Reply{To: &bayeux.Message{}, Err: err})
@@ -222,7 +256,7 @@ func (x *exchange) holdOnSocket() {
 			p.held = &heldConnect{socket: sock, connect: c.message.Held()}
 		}
 		x.flush()
-		s, err := e.attach(x.ctx, &c.message, p)
+		s, err := x.attach(c, p)
 		if err != nil {
 			x.refuseConnect(&c.message, err)
 			continue

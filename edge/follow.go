@@ -38,7 +38,7 @@ func (e *Server) Follow(w http.ResponseWriter, r *http.Request, wanted map[panda
 	head = appendBeat(head, start) // from here on, the client can come back to here
 	var out *stream
 	if head, err = e.seatFollower(r.Context(), s, head); err == nil {
-		out, err = e.openStream(w, head)
+		out, err = e.openStream(w, r, head)
 	}
 	if err != nil {
 		e.letGo(s)

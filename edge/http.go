@@ -44,6 +44,7 @@ func (e *Server) servePost(w http.ResponseWriter, r *http.Request) {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
+		e.stats.limited.WithLabelValues(limitFrame).Inc()
 		http.Error(w, fmt.Sprintf("Payload too large: at most %d bytes", tooLarge.Limit), http.StatusRequestEntityTooLarge)
 	case err != nil:
 		badRequest(w)
@@ -58,13 +59,14 @@ func (e *Server) serveMessages(w http.ResponseWriter, r *http.Request, payload [
 	messages, err := bayeux.Decode(payload, e.decodeLimits(), nil)
 	switch {
 	case errors.Is(err, bayeux.ErrTooManyMessages):
+		e.stats.limited.WithLabelValues(limitName(err)).Inc()
 		http.Error(w, fmt.Sprintf("Too many messages: at most %d", e.cfg.Limits.Messages), http.StatusRequestEntityTooLarge)
 		return
 	case err != nil:
 		badRequest(w)
 		return
 	}
-	x := exchange{server: e, ctx: r.Context()}
+	x := exchange{server: e, ctx: r.Context(), from: e.visitor(r)}
 	x.handle(messages)
 	if x.connect != nil {
 		x.hold(len(messages) == 1)

@@ -44,10 +44,11 @@ func (p *poll) release() { p.end.Do(func() { close(p.over) }) }
 func (x *exchange) hold(alone bool) {
 	e, c := x.server, x.connect
 	if x.leaveToStream(&c.message) {
+		e.visitors.visit(x.from.addr, c.message.ClientID.Text(), e.cfg.Now())
 		return
 	}
 	p := newPoll()
-	s, err := e.attach(x.ctx, &c.message, path{poll: p})
+	s, err := x.attach(c, path{poll: p})
 	if err != nil {
 		x.refuseConnect(&c.message, err)
 		return

@@ -15,6 +15,8 @@ const (
 	endClosed      reason = "closed"      // the client closed the socket, or the network did
 	endProtocol    reason = "protocol"    // the client broke the WebSocket protocol
 	endDrain       reason = "drain"       // this node is going down
+	endMute        reason = "mute"        // nothing was granted to the client in time
+	endCrowded     reason = "crowded"     // the client's address has too many sockets
 	endAnswered    reason = "answered"    // a poll was answered; the next one attaches again
 	endUnavailable reason = "unavailable" // Redis is away, and the client is to come back
 	endRefused     reason = "refused"     // what it was let in with has expired or been revoked
@@ -42,6 +44,7 @@ type metrics struct {
 	revoked       prometheus.Counter
 	joins         prometheus.Counter
 	seats         prometheus.Gauge
+	limited       *prometheus.CounterVec // by limit
 }
 
 func newMetrics(r prometheus.Registerer, apps func() int) *metrics {
@@ -70,9 +73,10 @@ func newMetrics(r prometheus.Registerer, apps func() int) *metrics {
 		revoked:       prometheus.NewCounter(counter("subscriptions_revoked_total", "Subscriptions ended because their key or application is gone.")),
 		joins:         prometheus.NewCounter(counter("presence_joins_total", "Subscriptions to rooms.")),
 		seats:         gauge("presence_seats", "Seats in rooms that sessions on this node had when they were last touched."),
+		limited:       prometheus.NewCounterVec(counter("limited_total", "What was refused because of a limit, by limit."), []string{"limit"}),
 	}
 	if r != nil {
-		r.MustRegister(m.sessions, m.sockets, m.streams, m.polls, m.subscriptions, m.messages, m.deliveries, m.frames, m.detached, m.resumes, m.takeovers, m.slow, m.repeated, m.closed, m.streamsClosed, m.revoked, m.joins, m.seats,
+		r.MustRegister(m.sessions, m.sockets, m.streams, m.polls, m.subscriptions, m.messages, m.deliveries, m.frames, m.detached, m.resumes, m.takeovers, m.slow, m.repeated, m.closed, m.streamsClosed, m.revoked, m.joins, m.seats, m.limited,
 			prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 				Namespace: "pandapush", Subsystem: "edge", Name: "applications", Help: "Applications that somebody on this node subscribes to.",
 			}, func() float64 { return float64(apps()) }))

@@ -109,6 +109,8 @@ func (e *Server) sweepOnce(ctx context.Context) {
 		}
 	}
 	e.revokeAll(lapsed)
+	e.visitors.sweep(now.Add(-e.ttl()))
+	e.rates.sweep(now)
 	e.outlets.keepAlive(now, e.cfg.PingInterval)
 	e.hub.sweep(e.ttl(), 2*e.ttl())
 }

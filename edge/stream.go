@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"net/netip"
 	"slices"
 	"sync/atomic"
 	"syscall"
@@ -23,7 +24,8 @@ type stream struct {
 	// Set before the stream is registered, then never changed.
 	server *Server
 	net    netConn
-	bayeux bool // events are Faye's, else those of a follower
+	addr   netip.Addr // of its client; zero if not known
+	bayeux bool       // events are Faye's, else those of a follower
 	opened time.Time
 
 	chosen  bool                    // the client has said by a connect that it takes its messages from here; guarded by session.mu
@@ -36,8 +38,19 @@ type stream struct {
 var errSentAway = errors.New("sent away")
 
 // openStream takes the connection of a request and begins an event stream on it: a response with w's headers, and then
-// head. Who calls it is to start s.net. Nothing has been written if there is an error, unless that is errSentAway.
-func (e *Server) openStream(w http.ResponseWriter, head []byte) (*stream, error) {
+// head. Who calls it is to start s.net. Nothing has been written if there is an error, unless that is errSentAway; it may be
+// pandapush.ErrTooManySessions.
+func (e *Server) openStream(w http.ResponseWriter, r *http.Request, head []byte) (_ *stream, err error) {
+	addr, _ := e.clientAddr(r)
+	if !e.visitors.open(addr) {
+		e.stats.limited.WithLabelValues(limitSockets).Inc()
+		return nil, pandapush.ErrTooManySessions
+	}
+	defer func() {
+		if err != nil {
+			e.visitors.close(addr)
+		}
+	}()
 	conn, _, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		return nil, fmt.Errorf("event streams need HTTP/1.1: %w", err)
@@ -47,7 +60,7 @@ func (e *Server) openStream(w http.ResponseWriter, head []byte) (*stream, error)
 		return nil, errors.Join(err, conn.Close())
 	}
 	now := e.cfg.Now()
-	s := &stream{server: e, opened: now}
+	s := &stream{server: e, addr: addr, opened: now}
 	s.net.init(conn, s, &e.conns)
 	giveUpAfter(conn, 2*e.cfg.PingInterval)
 	h := w.Header()
@@ -84,6 +97,7 @@ func (s *stream) finish(err error) {
 		}
 	}
 	e.stats.streams.Dec()
+	e.visitors.close(s.addr)
 	e.outlets.remove(s)
 }
 

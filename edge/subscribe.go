@@ -59,6 +59,9 @@ func (x *exchange) authorizeAll(m *bayeux.Message) ([]pandapush.Pattern, []panda
 		if err != nil {
 			return nil, nil, err
 		}
+		if err := x.admits(pattern.App()); err != nil {
+			return nil, nil, err
+		}
 		grant, err := pandapush.Authorize(x.server.cfg.Keys, cred, pandapush.Subscribe, pattern, x.server.cfg.Now())
 		if err != nil {
 			return nil, nil, err
@@ -72,6 +75,9 @@ func (x *exchange) authorizeAll(m *bayeux.Message) ([]pandapush.Pattern, []panda
 // session (P1): the subscriptions begin at the ends that the streams had in between.
 func (x *exchange) subscribeAll(m *bayeux.Message, patterns []pandapush.Pattern, grants []pandapush.Grant) ([]bayeux.Start, error) {
 	e, id := x.server, m.ClientID.Text()
+	if err := e.roomFor(id, patterns); err != nil {
+		return nil, err
+	}
 	starts, err := x.starts(m, patterns)
 	if err != nil {
 		return nil, err
@@ -252,8 +258,8 @@ func (e *Server) exclude(s *session, pattern pandapush.Pattern) {
 func (x *exchange) publish(m *bayeux.Message) {
 	channel, grant, denied := x.authorizePublish(m)
 	err := bayeux.CheckPublish(m, denied)
-	if err == nil && len(m.Data) > x.server.cfg.Limits.DataBytes {
-		err = pandapush.ErrMessageTooLarge
+	if err == nil {
+		err = x.checkLimits(m, channel.App())
 	}
 	if err == nil {
 		var cursor pandapush.Cursor
@@ -300,6 +306,9 @@ func (x *exchange) append(m *bayeux.Message, message pandapush.Message) (pandapu
 func (x *exchange) authorizePublish(m *bayeux.Message) (pandapush.Channel, pandapush.Grant, error) {
 	channel, err := pandapush.ParseChannel(m.Channel.Text())
 	if err != nil {
+		return pandapush.Channel{}, pandapush.Grant{}, err
+	}
+	if err := x.admits(channel.App()); err != nil {
 		return pandapush.Channel{}, pandapush.Grant{}, err
 	}
 	grant, err := pandapush.Authorize(x.server.cfg.Keys, m.Credential(), pandapush.Publish, channel.Pattern(), x.server.cfg.Now())

@@ -22,7 +22,10 @@ const proofPing = 'p'
 // socket is one WebSocket. It has a goroutine only while something that came is being handled, one frame after the other;
 // any goroutine may write, since writing never blocks.
 type socket struct {
-	server *Server // set before start, then never changed
+	// Set before start, then never changed.
+	server *Server
+	from   visitor
+	opened int64 // Unix nanoseconds
 	net    netConn
 
 	// Owned by whoever's turn it is to read.
@@ -32,6 +35,7 @@ type socket struct {
 	session atomic.Pointer[session] // whose path this socket is or was last; stored by whoever reads
 	heard   atomic.Int64            // when the last whole frame came, Unix nanoseconds
 	began   atomic.Int64            // since when a message has been incomplete, Unix nanoseconds; 0 if none is
+	granted atomic.Bool             // the client has asked for something and got it
 	pinged  atomic.Int64            // when the last ping was sent, Unix nanoseconds
 	why     atomic.Pointer[reason]  // why we closed it; nil if the other side did
 }
@@ -49,7 +53,7 @@ func (e *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "WebSocket is not possible here", http.StatusInternalServerError)
 		return
 	}
-	s := &socket{server: e}
+	s := &socket{server: e, from: e.visitor(r), opened: e.cfg.Now().UnixNano()}
 	s.net.init(conn, s, &e.conns)
 	// A client may send its first frame right behind the request; net/http has read it already.
 	early, err := buffered.Reader.Peek(buffered.Reader.Buffered())
@@ -57,16 +61,25 @@ func (e *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 		s.net.Abort() // can't happen: the bytes are there
 		return
 	}
-	if _, err = e.upgrader.UpgradeFromConn(&s.net, nil, r); err != nil {
-		return // gws has answered with 400 and closed
-	}
-	s.heard.Store(e.cfg.Now().UnixNano())
-	if !e.outlets.add(s) {
+	s.heard.Store(s.opened)
+	counted := e.visitors.open(s.from.addr)
+	_, err = e.upgrader.UpgradeFromConn(&s.net, nil, r)
+	switch {
+	case err != nil: // gws has answered with 400 and closed
+	case !counted:
+		e.stats.limited.WithLabelValues(limitSockets).Inc()
+		s.close(endCrowded)
+		return
+	case !e.outlets.add(s):
 		s.close(endDrain)
+	default:
+		e.stats.sockets.Inc()
+		s.net.start(bytes.Clone(early))
 		return
 	}
-	e.stats.sockets.Inc()
-	s.net.start(bytes.Clone(early))
+	if counted {
+		e.visitors.close(s.from.addr)
+	}
 }
 
 // newUpgrader returns what answers the handshakes of WebSockets. gws does no more than that: what comes and goes after it is
@@ -111,7 +124,7 @@ func (s *socket) handle(m frame.Message) {
 			sess.proven(s, m.Payload[1])
 		}
 	case frame.Close:
-		s.finishWith(endClosed, echoed(frame.CloseCode(m.Payload)))
+		s.finishWith(endClosed, echoed(frame.CloseCode(m.Payload)), "")
 	default:
 		if m.Opcode == frame.Text && !utf8.Valid(m.Payload) {
 			s.fail(frame.ErrNotUTF8)
@@ -132,24 +145,27 @@ func echoed(code uint16) uint16 {
 
 // fail ends a socket whose client broke the protocol.
 func (s *socket) fail(err error) {
-	code := uint16(frame.CodeProtocol)
-	if wrong, ok := errors.AsType[*frame.Error](err); ok {
-		code = wrong.Code
+	wrong, ok := errors.AsType[*frame.Error](err)
+	if !ok {
+		wrong = &frame.Error{Code: frame.CodeProtocol}
 	}
-	s.finishWith(endProtocol, code)
+	if wrong.Code == frame.CodeTooLarge {
+		s.server.stats.limited.WithLabelValues(limitFrame).Inc()
+	}
+	s.finishWith(endProtocol, wrong.Code, wrong.Text)
 }
 
 // finishWith ends the socket from within its handler.
-func (s *socket) finishWith(why reason, code uint16) {
+func (s *socket) finishWith(why reason, code uint16, text string) {
 	s.ending = true
-	s.closeWith(why, code)
+	s.closeWith(why, code, text)
 }
 
 // recover ends a socket whose handler panicked, and no other.
 func (s *socket) recover() {
 	if cause := recover(); cause != nil {
 		s.server.cfg.Log.Error("handler of a WebSocket panicked", "cause", cause, "stack", string(debug.Stack()))
-		s.finishWith(endPanic, frame.CodeUnexpected)
+		s.finishWith(endPanic, frame.CodeUnexpected, "")
 	}
 }
 
@@ -161,6 +177,7 @@ func (s *socket) finish(error) {
 		e.leave(sess, s, why)
 	}
 	e.stats.sockets.Dec()
+	e.visitors.close(s.from.addr)
 	e.outlets.remove(s)
 }
 
@@ -250,16 +267,21 @@ func (s *socket) drained() {
 
 // close sends a Close frame and closes the connection. It implements outlet.
 func (s *socket) close(why reason) {
-	if why == endDrain {
-		s.closeWith(why, frame.CodeGoingAway)
-		return
+	switch why {
+	case endDrain:
+		s.closeWith(why, frame.CodeGoingAway, "")
+	case endCrowded:
+		s.closeWith(why, frame.CodePolicy, "too many connections from your address")
+	case endMute:
+		s.closeWith(why, frame.CodePolicy, "nothing granted in time")
+	default:
+		s.closeWith(why, frame.CodeNormal, "")
 	}
-	s.closeWith(why, frame.CodeNormal)
 }
 
-func (s *socket) closeWith(why reason, code uint16) {
+func (s *socket) closeWith(why reason, code uint16, text string) {
 	s.why.CompareAndSwap(nil, &why)
-	if err := s.net.Finish(frame.AppendClose(nil, code)); err != nil {
+	if err := s.net.Finish(frame.AppendClose(nil, code, text)); err != nil {
 		s.server.cfg.Log.Debug("close frame not written", "err", err)
 	}
 }
@@ -279,6 +301,9 @@ func (s *socket) keepAlive(now time.Time, interval time.Duration) {
 	switch {
 	case pinged > heard && since(pinged) >= interval:
 		s.kill(endDead)
+	case !s.granted.Load() && since(s.opened) >= s.server.cfg.HandshakeTimeout:
+		s.server.stats.limited.WithLabelValues(limitHandshake).Inc()
+		s.close(endMute)
 	case began != 0 && since(began) >= 2*interval:
 		s.kill(endPartial)
 	case pinged <= heard && since(heard) >= interval:

@@ -192,7 +192,9 @@ func TestSlowRequestsKeepNobodyElseWaitingAndAreAnsweredInOrder(t *testing.T) {
 // A message that never ends is not waited for, however lively its client is else.
 func TestMessagesHaveToEnd(t *testing.T) {
 	now := newClock()
-	n := startNode(t, func(c *Config) { c.Now, c.Timeout, c.PingInterval = now.get, time.Hour, time.Minute })
+	n := startNode(t, func(c *Config) {
+		c.Now, c.Timeout, c.PingInterval, c.HandshakeTimeout = now.get, time.Hour, time.Minute, time.Hour
+	})
 	s := n.openRaw(t)
 	s.write(masked(0x01, "["))
 	for range 3 {

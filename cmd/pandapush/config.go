@@ -165,12 +165,17 @@ type serveFlags struct {
 	MaxMessageBytes  count   `default:"131072" help:"Largest published message."`
 	MaxBatchBytes    count   `default:"8388608" help:"Largest body of a batch."`
 	MaxFrameBytes    count   `default:"1048576" help:"Largest WebSocket frame or body of Bayeux messages."`
+	MaxBatchMessages count   `default:"1000" help:"Messages in one WebSocket frame or body of Bayeux messages."`
 	MaxSubscriptions count   `default:"1000" help:"Subscriptions of one session."`
 
-	TokenExpiry      tokenExpiry `default:"subscribe" placeholder:"WHEN" help:"When a token's expiry counts: subscribe (a subscription goes on) or enforce (it ends)."`
-	PresenceTTL      span        `name:"presence-ttl" default:"30s" help:"How long a user stays in a room when its connection is lost without a word; at most twice CONNECT_TIMEOUT."`
-	MaxPresenceBytes count       `default:"4096" help:"Largest presence object of a token."`
-	RoomPage         count       `default:"1000" help:"Members of a room that are listed at a time, about."`
+	MaxSessionsPerAddress count       `default:"10000" help:"Sessions of one client address on a node; twice as many connections."`
+	MaxPublishesPerSecond count       `default:"1000" help:"Bayeux messages that one session may publish in a second; twice as many at once."`
+	HandshakeTimeout      span        `default:"30s" help:"How long a body may take to arrive, and how long a WebSocket may stay that has been granted nothing."`
+	TrustedProxies        networks    `placeholder:"NETWORKS" help:"Proxies whose X-Forwarded-For is believed, like 10.0.0.0/8,192.0.2.1. Without them nothing is limited by address behind a proxy."`
+	TokenExpiry           tokenExpiry `default:"subscribe" placeholder:"WHEN" help:"When a token's expiry counts: subscribe (a subscription goes on) or enforce (it ends)."`
+	PresenceTTL           span        `name:"presence-ttl" default:"30s" help:"How long a user stays in a room when its connection is lost without a word; at most twice CONNECT_TIMEOUT."`
+	MaxPresenceBytes      count       `default:"4096" help:"Largest presence object of a token."`
+	RoomPage              count       `default:"1000" help:"Members of a room that are listed at a time, about."`
 
 	HistoryLength count `default:"10000" help:"Messages kept for each application, about."`
 	HistoryAge    span  `default:"24h" help:"How long messages are kept."`

@@ -188,8 +188,11 @@ func (s *server) buildFront(metrics *prometheus.Registry) error {
 		Timeout: time.Duration(s.cfg.ConnectTimeout), PingInterval: time.Duration(s.cfg.PingInterval), BatchWindow: time.Duration(s.cfg.BatchWindow), WriteTimeout: time.Duration(s.cfg.WriteTimeout),
 		PresenceTTL: time.Duration(s.cfg.PresenceTTL),
 		Limits: edge.Limits{
-			FrameBytes: int(s.cfg.MaxFrameBytes), DataBytes: int(s.cfg.MaxMessageBytes), Subscriptions: int(s.cfg.MaxSubscriptions), PresenceBytes: int(s.cfg.MaxPresenceBytes),
+			FrameBytes: int(s.cfg.MaxFrameBytes), Messages: int(s.cfg.MaxBatchMessages), DataBytes: int(s.cfg.MaxMessageBytes),
+			Subscriptions: int(s.cfg.MaxSubscriptions), Sessions: int(s.cfg.MaxSessionsPerAddress), PublishRate: int(s.cfg.MaxPublishesPerSecond),
+			PresenceBytes: int(s.cfg.MaxPresenceBytes),
 		},
+		HandshakeTimeout: time.Duration(s.cfg.HandshakeTimeout), TrustedProxies: s.cfg.TrustedProxies,
 		EnforceExpiry: s.cfg.TokenExpiry == "enforce", Script: client.FayeHandler(),
 	})
 	s.api = api.New(api.Config{

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"reflect"
 	"regexp"
@@ -249,6 +250,26 @@ type logFormat string
 func (f *logFormat) UnmarshalText(text []byte) error {
 	if *f = logFormat(text); *f != "text" && *f != "json" {
 		return wrongValue("text or json")
+	}
+	return nil
+}
+
+// networks is a comma-separated list of networks and addresses.
+type networks []netip.Prefix
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (n *networks) UnmarshalText(text []byte) error {
+	*n = nil
+	for item := range strings.SplitSeq(string(text), ",") {
+		item = strings.TrimSpace(item)
+		network, err := netip.ParsePrefix(item)
+		if addr, notOne := netip.ParseAddr(item); notOne == nil {
+			network, err = addr.Prefix(addr.BitLen())
+		}
+		if err != nil {
+			return wrongValue(`a list of networks, like "10.0.0.0/8,2001:db8::/32"`)
+		}
+		*n = append(*n, network.Masked())
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ func TestWrongSettings(t *testing.T) {
 		{vars{"LOG_FORMAT": "xml"}, `LOG_FORMAT is "xml": it takes text or json`},
 		{vars{"DATA_DIR": "/dev/null/x"}, `DATA_DIR is "/dev/null/x": it takes a folder that can be made and written to`},
 		{vars{"DATABASE": "mysql"}, `DATABASE is "mysql": it takes sqlite or postgres`},
+		{vars{"TRUSTED_PROXIES": "10.0.0.1/33"}, `TRUSTED_PROXIES is "10.0.0.1/33": it takes a list of networks, like "10.0.0.0/8,2001:db8::/32"`},
 		{vars{"TOKEN_EXPIRY": "never"}, `TOKEN_EXPIRY is "never": it takes subscribe or enforce`},
 		{vars{"DATABASE_PORT": "x"}, `DATABASE_PORT is "x": it takes a port number, 0 to 65535`},
 		{vars{"DATABASE_PASSWORD_FILE": "/nope"}, `DATABASE_PASSWORD_FILE is "/nope": it takes the path of a file that can be read (no such file or directory)`},

@@ -26,7 +26,8 @@ func Append(dst []byte, opcode Opcode, payload []byte) []byte {
 	return append(AppendHeader(dst, opcode, false, len(payload)), payload...)
 }
 
-// AppendClose appends a close frame.
-func AppendClose(dst []byte, code uint16) []byte {
-	return binary.BigEndian.AppendUint16(AppendHeader(dst, Close, false, 2), code)
+// AppendClose appends a close frame. The reason, which may be empty, must not be longer than 123 bytes.
+func AppendClose(dst []byte, code uint16, reason string) []byte {
+	dst = AppendHeader(dst, Close, false, 2+len(reason))
+	return append(binary.BigEndian.AppendUint16(dst, code), reason...)
 }

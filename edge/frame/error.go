@@ -9,6 +9,7 @@ const (
 	CodeProtocol   = 1002
 	CodeNoStatus   = 1005 // never sent: stands for a close frame without a code
 	CodeNotUTF8    = 1007
+	CodePolicy     = 1008
 	CodeTooLarge   = 1009
 	CodeUnexpected = 1011
 )
