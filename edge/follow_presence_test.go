@@ -30,7 +30,7 @@ func (c *sse) wantEvent(kind, data string) {
 func (c *sse) wantNotice(data string) {
 	c.t.Helper()
 	m := c.messages(1)[0]
-	if string(m.Data) != data || string(m.Ext) != `{"notice":true}` {
+	if string(m.Data) != data || string(m.Ext) != `{"notice":"presence"}` {
 		c.t.Errorf("got %s %s, want %s", m.Data, m.Ext, data)
 	}
 }

@@ -101,7 +101,7 @@ func encode(m *pandapush.Message) *delivery {
 	event := appendEventHead(make([]byte, 0, len(m.Data)+len(channel)+160), "", m.Cursor)
 	from := len(event)
 	if m.Notice {
-		event = bayeux.AppendNotice(event, channel, oneLine(m.Data), m.Cursor)
+		event = bayeux.AppendNotice(event, m.Channel, oneLine(m.Data), m.Cursor)
 	} else {
 		event = bayeux.AppendDelivery(event, channel, oneLine(m.Data), m.Cursor)
 	}

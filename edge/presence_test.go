@@ -104,14 +104,14 @@ func TestRoomIsToldWhoComesAndGoes(t *testing.T) {
 		t.Errorf("the second is told %s", got)
 	}
 	n.publish(t, room, `{"subscribe":{"eve":{"id":"eve"}}}`)
-	n.say(t, fmt.Sprintf(`{"channel":%q,"data":"hello","ext":{"notice":true,"auth":{"key":"key","secret":"secret"}},"notice":true}`, room))
+	n.say(t, fmt.Sprintf(`{"channel":%q,"data":"hello","ext":{"notice":"presence","auth":{"key":"key","secret":"secret"}},"notice":true}`, room))
 	n.unsubscribe(t, bob, room)
 	got := socket.deliveries(4)
 	if texts(got) != `{"subscribe":{"7":{"id":7}}} {"subscribe":{"eve":{"id":"eve"}}} "hello" {"unsubscribe":{"7":null}}` {
 		t.Errorf("the first gets %s", texts(got))
 	}
 	for i, notice := range []bool{true, false, false, true} {
-		if marked := string(got[i].Ext) == `{"notice":true}`; marked != notice || !marked && got[i].Ext != nil {
+		if marked := string(got[i].Ext) == `{"notice":"presence"}`; marked != notice || !marked && got[i].Ext != nil {
 			t.Errorf("%s comes with %s", got[i].Data, got[i].Ext)
 		}
 	}

@@ -130,11 +130,14 @@ func AppendDelivery(dst []byte, channel string, data []byte, id pandapush.Cursor
 	return append(dst, `"}`...)
 }
 
-// AppendNotice is AppendDelivery for a message of the server's own. No publisher can make one: nothing of a published
+// AppendNotice is AppendDelivery for a message of the server's own, marked with the kind of its channel,
+// "ext":{"notice":"presence"}. No publisher can make one: nothing of a published
 // message's "ext" is delivered.
-func AppendNotice(dst []byte, channel string, data []byte, id pandapush.Cursor) []byte {
-	dst = AppendDelivery(dst, channel, data, id)
-	return append(dst[:len(dst)-1], `,"ext":{"notice":true}}`...)
+func AppendNotice(dst []byte, channel pandapush.Channel, data []byte, id pandapush.Cursor) []byte {
+	dst = AppendDelivery(dst, channel.String(), data, id)
+	dst = append(dst[:len(dst)-1], `,"ext":{"notice":"`...)
+	dst = append(dst, channel.Kind()...)
+	return append(dst, `"}}`...)
 }
 
 // appendString appends s as a JSON string. Besides what JSON demands it escapes U+2028 and U+2029, which end a line in
