@@ -52,6 +52,7 @@ func (a answers) with(status int) answers {
 func TestRoles(t *testing.T) {
 	t.Parallel()
 	onBoth(t, func(t *testing.T, f *fixture) {
+		t.Helper()
 		f.runLive()
 		tested := map[string]bool{}
 		for _, row := range []struct {

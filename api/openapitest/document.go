@@ -153,6 +153,18 @@ func visit(schema *openapi3.SchemaRef, value any) error {
 	return schema.Value.VisitJSON(value, openapi3.EnableJSONSchema2020(), openapi3.MultiErrors())
 }
 
+// CheckSchema fails the test if body is not JSON of one of the document's schemas.
+func (d *Document) CheckSchema(tb testing.TB, name string, body []byte) {
+	tb.Helper()
+	schema := d.doc.Components.Schemas[name]
+	if schema == nil {
+		tb.Fatalf("there is no schema %q", name)
+	}
+	if err := checkJSON(schema, body); err != nil {
+		tb.Errorf("schema %s: %v", name, err)
+	}
+}
+
 // Example is a request that the examples of an operation make up.
 type Example struct {
 	Method, Target string // the target has path and query
