@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"pgregory.net/rapid"
@@ -163,4 +164,24 @@ func FuzzDecodeNotice(f *testing.F) {
 			t.Errorf("notice %v, want %v", n, want)
 		}
 	})
+}
+
+func TestPauseAfter(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		streams int
+		behind  bool
+		waited  time.Duration
+		want    time.Duration
+	}{
+		{"an entry now and then", 2, false, 20 * time.Millisecond, 0},
+		{"one after the other", 2, false, time.Millisecond, pause},
+		{"more are there already", 2, true, 0, 0},
+		{"many streams", fewFeeds + 1, false, time.Second, pause},
+		{"many streams, and more are there already", fewFeeds + 1, true, 0, 0},
+	} {
+		if got := pauseAfter(c.streams, c.behind, c.waited); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
 }

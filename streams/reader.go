@@ -238,7 +238,9 @@ func (r *reader) session(ctx context.Context, h Handlers, up func()) (err error)
 			}
 			continue
 		}
+		asked := time.Now()
 		reply, err := conn.XRead(ctx, &redis.XReadArgs{Streams: r.args(), Count: r.count, Block: readBlock}).Result()
+		waited := time.Since(asked)
 		r.unblocked()
 		if errors.Is(err, redis.Nil) {
 			continue
@@ -246,14 +248,25 @@ func (r *reader) session(ctx context.Context, h Handlers, up func()) (err error)
 		if err != nil {
 			return fmt.Errorf("read: %w", err)
 		}
-		if behind := r.handOn(reply); len(r.names) > fewFeeds && !behind {
+		if wait := pauseAfter(len(r.names), r.handOn(reply), waited); wait > 0 {
 			select {
-			case <-time.After(pause): // entries merge meanwhile
+			case <-time.After(wait): // entries merge meanwhile
 			case <-ctx.Done():
 			}
 		}
 	}
 	return nil
+}
+
+// pauseAfter returns how long to wait before the next read, after one of so many streams that waited for its entries as
+// long as it did. A wake-up costs Redis and us as much as fifty entries, and more with many streams, so a reader that is
+// busy or has many lets entries merge. One whose entries come now and then hands each on at once, and so does one that is
+// behind.
+func pauseAfter(streams int, behind bool, waited time.Duration) time.Duration {
+	if behind || streams <= fewFeeds && waited >= pause {
+		return 0
+	}
+	return pause
 }
 
 // plan drops what was left, and returns the feeds that must be activated before the next read. If there are none, the
