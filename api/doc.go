@@ -1,24 +1,48 @@
-// Package api is what servers and operators call over plain HTTP: publishing, following, health, readiness and
-// metrics. The streams that follow are edge's, and so is Bayeux.
+// Package api is what servers and operators call over plain HTTP: publishing, reading back, following, who is there, health,
+// readiness and metrics. The streams that follow are edge's, and so is Bayeux; the admin API is api/admin's.
 //
 //	method, path                                            credential     answer
 //	POST /channel/<app>/<public|private|presence>/<path>    key or token   200 "OK", X-Message-Id; the entry is stored
-//	GET /channel/<app>/<kind>/<path or pattern>             as needed      an event stream, if Accept names that
+//	POST /batch/<app>                                       key or token   200, a result for each message; or lines, see below
+//	GET, HEAD /channel/<app>/<kind>/<path or pattern>       as needed      200, a page of what is kept; an event stream, if
+//	                                                                       Accept names that
 //	GET, HEAD /presence/<app>/<path>                        key or token   200 {"members","count","cursor"}: who is in the room
-//	OPTIONS /channel/…                                      –              204, CORS preflight
+//	OPTIONS of these                                        –              204, CORS preflight
+//	GET, HEAD /openapi.json                                 –              200, all of this for programs
 //	GET, HEAD /health_check.json                            –              200 {"version","rev","built"}, asks nobody
 //	GET, HEAD /livez                                        –              200 while the process can answer
 //	GET, HEAD /readyz                                       –              200, or 503 naming what fails, or draining
 //	GET, HEAD /metrics                                      –              200, Prometheus text
 //
+// docs/http-api.md shows what each of them takes, and openapi.json is held against the handlers by their tests.
+//
+// # Files
+//
+//	routes.go      the routes; the only file that knows echo
+//	middleware.go  request id, panics, metrics, access log
+//	cors.go        which pages may use an application
+//	credential.go  who asks
+//	params.go      query parameters and headers: what is wrong is named
+//	publish.go     one message; body.go and form.go: what a body becomes
+//	batch.go       many messages; entry.go: one of them
+//	stream.go      a message a line
+//	limit.go       how many messages an application or a key may publish
+//	history.go     what is kept; follow.go: what comes; presence.go: who is there
+//	respond.go     how answers are written; errors.go: the table from errors to problems
+//	openapi.go     openapi.json
+//	health.go, metrics.go, server.go
+//
 // # A publish, file by file
 //
-// routes.go → middleware.go (request id, panics, metrics, access log) → publish.go: the channel from the path →
-// credential.go → pandapush.Authorize → body.go (form.go for forms) → Appender → the reply. Every error goes through the one
-// table of errors.go. Only routes.go knows echo; all else is net/http.
+// routes.go → middleware.go → publish.go: the channel from the path → cors.go → credential.go → pandapush.Authorize → params.go →
+// limit.go → body.go → Stream → the reply. A credential is checked before the body is read, so that a stranger costs no
+// memory; a batch's messages are checked one by one against the grant that its credential gives, and all of them before any
+// is stored.
 //
-// A credential is the token query parameter, or else the Authorization header: Basic keyId:secret, Token <jwt> or
-// Bearer <jwt>. It is checked before the body is read, so that a stranger costs no memory.
+// A stream of lines has the one goroutine of its request, which reads what has come, stores that in one pipeline, and answers: a
+// client that sends faster than Redis takes it, or than the limits allow, has to wait. A page of history is made of reads of
+// a hundred entries, and ends early when it has looked at too many: what one request costs is bounded, however rare what it
+// looks for is.
 //
 // A body becomes the payload, which is always a JSON object:
 //
@@ -32,24 +56,15 @@
 //	anything else                       anything else          415 (the Node version published {} in its stead)
 //
 // In a form, a[b]=c nests, a[]=x is an array, and a name that comes more than once is an array of its values; a name with
-// brackets of another shape is taken as it is. The text is UTF-8 throughout: any other charset and any Content-Encoding is 415.
+// brackets of another shape is taken as it is. The text is UTF-8 throughout: any other charset is 415, and so is any Content-Encoding but gzip.
 //
-// # Answers
+// # Errors
 //
-//	200   "OK" (text/html, as ever), or {"id":"<cursor>"}
-//	400   refused, or the body is no JSON object; JSON, whatever the client accepts
-//	403   "Unauthorized": no credential in a form that is known
-//	404   no such route; the channel's path is not of the grammar; meta channels, which only the server writes
-//	405   with Allow
-//	406   a GET that does not ask for an event stream
-//	413   the body is larger than Config.MaxBody; JSON
-//	415   neither JSON nor a form, or not in UTF-8; JSON
-//	503   Redis is away, with Retry-After; the message may or may not have been stored
-//	500   a fault of ours; the log has the request id
-//
-// A JSON error is {"code":null,"params":[],"message":"<text>"}. A client that prefers JSON to HTML by its Accept header gets JSON
-// for everything. One that takes both alike, as axios does by default with "application/json, text/plain, */*", gets the
-// texts of the Node version, since that is what such clients have been written against.
+// Every error is a problem (RFC 9457) of one of the kinds in errors.go. POST /channel, and what is no route at all, is older:
+// there only a client that prefers JSON to HTML gets problems. Others get what the Node version said, with its statuses: 400 and
+// {"code":null,"params":[],"message":"<text>"} for what is refused, 403 "Unauthorized" without a credential, pages for 404 and
+// 405, texts for 500 and 503. Who takes both alike, as axios does by default with "application/json, text/plain, */*", is
+// one of them, since such clients have been written against those texts.
 //
 // # Rules
 //

@@ -182,11 +182,11 @@ func TestHistoryPages(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(r *rapid.T) {
 		f := newFixture(t, Config{})
-		f.fill(rapid.IntRange(0, 400).Draw(r, "messages"))
+		f.fill(rapid.IntRange(0, 300).Draw(r, "messages"))
 		f.stream.trimmed = rapid.IntRange(0, len(f.stream.messages)).Draw(r, "trimmed")
 		channel := rapid.SampledFrom([]string{"a", "b", "c", "*"}).Draw(r, "channel")
 		order := rapid.SampledFrom([]string{"newest", "oldest"}).Draw(r, "order")
-		limit := rapid.IntRange(1, 150).Draw(r, "limit")
+		limit := rapid.IntRange(40, 150).Draw(r, "limit")
 		var want []int
 		for i, m := range f.stream.messages[f.stream.trimmed:] {
 			if channel == "*" || strings.HasSuffix(m.Channel.String(), "/"+channel) {

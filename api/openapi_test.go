@@ -2,6 +2,8 @@ package api
 
 import (
 	"net/http"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -44,4 +46,26 @@ func TestOpenAPI(t *testing.T) {
 	w := newFixture(t, Config{}).do(http.MethodGet, "/openapi.json", "")
 	wantAnswer(t, w, http.StatusOK, string(OpenAPI))
 	wantHeaders(t, w.Header(), "Content-Type: application/json; charset=utf-8", "Access-Control-Allow-Origin: *")
+}
+
+// TestProblemsAreExplained: the type of every problem is a heading of the page that it points to.
+func TestProblemsAreExplained(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../docs/http-api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	source, err := os.ReadFile("errors.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	kinds := regexp.MustCompile(`&kind\{"([a-z-]+)"`).FindAllSubmatch(source, -1)
+	if len(kinds) < 10 {
+		t.Errorf("found only %d kinds", len(kinds))
+	}
+	for _, kind := range kinds {
+		if !strings.Contains(string(page), "\n### "+string(kind[1])+"\n") {
+			t.Errorf("docs/http-api.md does not explain %s", kind[1])
+		}
+	}
 }
