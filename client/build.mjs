@@ -1,6 +1,6 @@
 // Builds dist/: client.js for script tags, index.mjs and index.cjs for packages. tsc adds the types.
-import { readdir, rm } from "node:fs/promises";
-import { build } from "esbuild";
+import { readdir, readFile, rm } from "node:fs/promises";
+import { rolldown } from "rolldown";
 
 const dist = new URL("dist/", import.meta.url);
 for (const entry of await readdir(dist)) {
@@ -9,9 +9,17 @@ for (const entry of await readdir(dist)) {
   }
 }
 
-const common = { entryPoints: ["src/index.ts"], bundle: true, sourcemap: true, target: "es2022", logLevel: "warning" };
-await Promise.all([
-  build({ ...common, outfile: "dist/client.js", format: "iife", globalName: "Pandapush", minify: true }),
-  build({ ...common, outfile: "dist/index.mjs", format: "esm" }),
-  build({ ...common, outfile: "dist/index.cjs", format: "cjs" }),
-]);
+const { version } = JSON.parse(await readFile(new URL("package.json", import.meta.url), "utf8"));
+
+/** Bundles one file, with all that it imports, into one. */
+async function bundle(input, output) {
+  const build = await rolldown({
+    input,
+    transform: { target: "es2022", define: { VERSION: JSON.stringify(version) } },
+  });
+  await build.write({ sourcemap: true, ...output });
+}
+
+await bundle("src/script.ts", { file: "dist/client.js", format: "iife", minify: true, comments: false });
+await bundle("src/index.ts", { file: "dist/index.mjs", format: "esm" });
+await bundle("src/index.ts", { file: "dist/index.cjs", format: "cjs" });

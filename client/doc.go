@@ -7,10 +7,11 @@
 //	src/topic.ts           one channel's subscription: made again in new sessions, renewed before its token expires
 //	src/session.ts         one Bayeux session: handshake, connect, advice
 //	src/dispatcher.ts      every request gets its reply
+//	src/shared             one session for all pages of an origin
 //	src/transport          WebSocket, EventSource and HTTP long-polling
 //	interop                tests of the real server with this client, Faye's, CometD's and a browser
 //
-// embed.go serves it as /client.js, faye.go as Faye's own client to pages that load that from the server.
+// handler.go serves it as /client.js, faye.go as Faye's own client to pages that load that from the server.
 //
 // Go builds without Node: dist then holds nothing but a placeholder, a script that throws an error that says so.
 package client

@@ -16,7 +16,7 @@ func FayeHandler() http.Handler { return fayeHandler(Script()) }
 
 func fayeHandler(js, sourceMap []byte, built bool) http.Handler {
 	if built {
-		js = append(bytes.Clone(js), "globalThis.Faye=Pandapush;\n"...)
+		js = append(bytes.Clone(js), "\nglobalThis.Faye=Pandapush;\n"...) // a line of its own: a comment may stand before it
 	}
 	files := make(map[string]string, 2*len(fayeNames)) // to the name that handler knows
 	for _, name := range fayeNames {

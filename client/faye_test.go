@@ -8,7 +8,7 @@ import (
 func TestFayeHandler(t *testing.T) {
 	h := fayeHandler([]byte("code;"), []byte("{}"), true)
 	for _, path := range []string{"/push.js", "/push/client.js", "/push/push.js", "/push/faye-browser.js", "/push/faye-browser-min.js"} {
-		if w := get(t, h, http.MethodGet, path, ""); w.Code != http.StatusOK || w.Body.String() != "code;globalThis.Faye=Pandapush;\n" {
+		if w := get(t, h, http.MethodGet, path, ""); w.Code != http.StatusOK || w.Body.String() != "code;\nglobalThis.Faye=Pandapush;\n" {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)
 		}
 		if w := get(t, h, http.MethodGet, path+".map", ""); w.Code != http.StatusOK || w.Body.String() != "{}" {

@@ -1,6 +1,7 @@
 /** CometD's client in a page that is loaded again. */
-import { buildSync } from "esbuild";
+import path from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
+import { rolldown } from "rolldown";
 import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vitest";
 import { devKey, Server } from "./server.js";
 
@@ -10,14 +11,13 @@ let script: string;
 
 beforeAll(async () => {
   const contents = 'export { CometD } from "cometd"; export { ReloadExtension } from "cometd/ReloadExtension.js";';
-  const built = buildSync({
-    stdin: { contents, resolveDir: import.meta.dirname },
-    bundle: true,
-    write: false,
-    format: "iife",
-    globalName: "Library",
+  const entry = path.join(import.meta.dirname, "library.js"); // which is not there
+  const library = { name: "library", load: (id: string) => (id === entry ? contents : null) };
+  const build = await rolldown({
+    input: entry,
+    plugins: [{ ...library, resolveId: (id) => (id === entry ? id : null) }],
   });
-  script = built.outputFiles[0]?.text ?? "";
+  script = (await build.generate({ format: "iife", name: "Library" })).output[0].code;
   server = await Server.prepare();
   await server.start();
   browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });

@@ -22,7 +22,7 @@ test("advice is kept only where it can be followed", () => {
     interval: 5,
     timeout: 6,
   });
-  expect(advice({ reconnect: "now", interval: -1, timeout: "6" })).toEqual({});
+  expect(advice({ interval: -1, timeout: "6" })).toEqual({});
   expect(advice({ interval: 2 ** 31 })).toEqual({});
 });
 

@@ -2,7 +2,8 @@
 
 /** What a server asks of its clients about reconnecting. */
 export interface Advice {
-  reconnect?: "retry" | "handshake" | "none";
+  /** "retry", "handshake" or "none". */
+  reconnect?: string;
   /** Milliseconds to wait before the next connect or handshake. */
   interval?: number;
   /** Milliseconds for which the server holds a connect. */
@@ -42,47 +43,38 @@ export function parse(text: string): Incoming[] {
   return (Array.isArray(payload) ? payload : [payload]).map(checked);
 }
 
-const isText = (value: unknown) => typeof value === "string";
-
-const checks: Record<string, (value: unknown) => boolean> = {
-  channel: isText,
-  id: isText,
-  clientId: isText,
-  error: isText,
-  subscription: isText,
-  successful: (value) => typeof value === "boolean",
-  advice: isObject,
-  ext: isObject,
-};
-
-const adviceChecks: typeof checks = {
-  reconnect: (value) => value === "retry" || value === "handshake" || value === "none",
-  interval: isDuration,
-  timeout: isDuration,
+const kinds: Record<string, string> = {
+  channel: "string",
+  id: "string",
+  clientId: "string",
+  error: "string",
+  subscription: "string",
+  successful: "boolean",
+  advice: "object",
+  ext: "object",
 };
 
 function checked(raw: unknown): Incoming {
   if (!isObject(raw)) {
     throw new TypeError("a Bayeux message is an object");
   }
-  dropWrong(raw, checks);
-  if (isObject(raw.advice)) {
-    dropWrong(raw.advice, adviceChecks);
-  }
-  return { ...raw, channel: isText(raw.channel) ? (raw.channel as string) : "" };
+  drop(
+    raw,
+    (name, value) => name in kinds && (kinds[name] === "object" ? !isObject(value) : typeof value !== kinds[name]),
+  );
+  // Timers wrap around beyond 31 bits, and would fire at once.
+  const isDuration = (value: unknown) => typeof value === "number" && value >= 0 && value < 2 ** 31;
+  drop(raw.advice ?? {}, (name, value) => name !== "reconnect" && !isDuration(value));
+  return { channel: "", ...raw };
 }
 
-function dropWrong(fields: Record<string, unknown>, table: typeof checks): void {
-  for (const [name, isRight] of Object.entries(table)) {
-    if (name in fields && !isRight(fields[name])) {
-      delete fields[name];
+/** Removes the fields that are wrong. */
+function drop(fields: object, isWrong: (name: string, value: unknown) => boolean): void {
+  for (const [name, value] of Object.entries(fields)) {
+    if (isWrong(name, value)) {
+      delete (fields as Record<string, unknown>)[name];
     }
   }
-}
-
-/** Timers wrap around beyond 31 bits, and would fire at once. */
-function isDuration(value: unknown): boolean {
-  return typeof value === "number" && value >= 0 && value < 2 ** 31;
 }
 
 export function isObject(value: unknown): value is Record<string, unknown> {

@@ -1,20 +1,28 @@
 import { type Incoming, isObject } from "./bayeux.js";
 import { Progress } from "./cursor.js";
+import { diagnose, type Trial } from "./diagnose.js";
 import { Emitter, protect } from "./emitter.js";
 import { BayeuxError } from "./error.js";
 import { type Extension, Extensions } from "./extensions.js";
+import { type History, type HistoryOptions, readHistory } from "./history.js";
 import type { ConnectionState, Link, LinkHooks } from "./link.js";
-import { watchNetwork } from "./network.js";
 import { type Options, withDefaults } from "./options.js";
-import { disconnectOnPageHide } from "./pagehide.js";
+import { watchPage } from "./page.js";
 import { limits, Publication, type PublishOptions } from "./publication.js";
+import { Roster } from "./roster.js";
 import { Session, type SessionConfig } from "./session.js";
+import { SharedLink } from "./shared/link.js";
+import { platform } from "./shared/notes.js";
 import type { MessageCallback, SubscribeOptions, Subscription } from "./subscription.js";
 import { Subscriptions } from "./subscriptions.js";
 import { ask, auth, type TokenSource } from "./token.js";
-import { type Gap, readGap } from "./topic.js";
+import type { Gap } from "./topic.js";
 import { platformRoute } from "./transport/platform.js";
+import type { PostConfig } from "./transport/post.js";
 import type { Route } from "./transport/route.js";
+
+/** How many publications may wait for their answers. An outage must not fill the memory. */
+const maxPublishing = 1000;
 
 /** The events of a client, each with its arguments. */
 export interface ClientEvents {
@@ -42,12 +50,15 @@ export class Client extends Emitter<ClientEvents> {
   readonly #headers: Record<string, string> = {};
   readonly #extensions = new Extensions<Client>(this);
   readonly #progress = new Progress();
+  readonly #http: PostConfig;
   readonly #route: Route;
   readonly #link: Link;
   readonly #subscriptions: Subscriptions;
-  readonly #forgetPage: () => void;
+  readonly #ended = new AbortController();
   readonly #opening: (() => void)[] = [];
   #autodisconnect = true;
+  /** How many publications have no answer. */
+  #publishing = 0;
   #state: ConnectionState = "idle";
   #closed: BayeuxError | null = null;
 
@@ -60,13 +71,12 @@ export class Client extends Emitter<ClientEvents> {
     const endpoints = Object.fromEntries(
       Object.entries(settings.endpoints).map(([type, at]) => [type, new URL(at, base)]),
     );
+    this.#http = { endpoint, headers: this.#headers, fetch: settings.fetch };
     this.#route = platformRoute({
-      endpoint,
+      ...this.#http,
       endpoints,
-      headers: this.#headers,
-      fetch: settings.fetch,
-      WebSocket: settings.WebSocket ?? undefined,
-      EventSource: settings.EventSource ?? undefined,
+      WebSocket: settings.WebSocket,
+      EventSource: settings.EventSource,
     });
     this.#subscriptions = new Subscriptions(this.#progress, {
       isOpen: () => this.#link.open,
@@ -83,12 +93,16 @@ export class Client extends Emitter<ClientEvents> {
       scheduler: settings.scheduler,
       extensions: this.#extensions,
     };
-    this.#link = new Session(this.#route, this.#progress, config, this.#hooks());
-    const ends = [
-      disconnectOnPageHide(endpoint, () => (this.#autodisconnect ? this.#link.clientId : "")),
-      watchNetwork((suspect) => this.#link.wake(suspect)),
-    ];
-    this.#forgetPage = () => ends.forEach((end) => void end());
+    const makeSession = (hooks: LinkHooks) => new Session(this.#route, this.#progress, config, hooks);
+    const shared = settings.share ? platform() : undefined;
+    this.#link = shared
+      ? new SharedLink(`pandapush ${endpoint}`, shared, this.#progress, this.#hooks(), makeSession)
+      : makeSession(this.#hooks());
+    const page = {
+      wake: (suspect: boolean) => this.#link.wake(suspect),
+      clientId: () => (this.#autodisconnect && this.#link.last ? this.#link.clientId : ""),
+    };
+    watchPage(endpoint, page, this.#ended.signal);
   }
 
   /** Where the client is. */
@@ -160,19 +174,44 @@ export class Client extends Emitter<ClientEvents> {
   /** Publishes with a token. */
   publishTo(channel: string, token: TokenSource, data: unknown, options: PublishOptions = {}): Publication {
     const publication = new Publication();
+    const done = (outcome: Incoming | BayeuxError) => {
+      this.#publishing--;
+      publication.settle(outcome instanceof BayeuxError ? outcome : undefined);
+    };
     const bounds = limits(options);
-    const fail = (reason: BayeuxError) => publication.setDeferredStatus("failed", reason);
     if (options.deadline !== undefined) {
       publication.timeout(options.deadline, new BayeuxError("Given up"));
     }
-    const send = (text: string | null) => {
-      const message = { channel, data, ...(text === null ? {} : { ext: auth(text) }) };
-      const done = (outcome: Incoming | BayeuxError) =>
-        outcome instanceof BayeuxError ? fail(outcome) : publication.setDeferredStatus("succeeded", undefined);
-      this.#link.send(message, done, bounds);
-    };
-    ask(token, channel, send, fail);
+    if (this.#closed || this.#publishing >= maxPublishing) {
+      publication.settle(this.#closed ?? new BayeuxError("Too many messages waiting"));
+    } else {
+      this.#publishing++;
+      ask(token, channel, (text) => this.#link.send({ channel, data, ext: auth(text) }, done, bounds), done);
+    }
     return publication;
+  }
+
+  /**
+   * Subscribes to a presence channel for the sake of who is there: the token says who this client is to the others. The
+   * roster is kept true from then on.
+   */
+  presence(channel: string, token: TokenSource): Roster {
+    const roster = new Roster((callback) => this.#subscribe(channel, token, callback));
+    this.#subscriptions.refresh(channel);
+    return roster;
+  }
+
+  /** Reads what is retained of a channel or pattern; with the token that it was subscribed to with, or with another. */
+  history(channel: string, options: HistoryOptions & { token?: TokenSource } = {}): Promise<History> {
+    const { token = this.#subscriptions.token(channel), ...query } = options;
+    return new Promise<string | null>((use, fail) => ask(token, channel, use, fail)).then((text) =>
+      readHistory(this.#http, channel, text, query),
+    );
+  }
+
+  /** Tries every transport with a session of its own, and tells which of them work and why others do not. */
+  diagnose(): Promise<Trial[]> {
+    return diagnose(this.#route);
   }
 
   /** Opens the connection now, and calls `callback` when there is a session; `context` is its `this`. */
@@ -194,7 +233,7 @@ export class Client extends Emitter<ClientEvents> {
   /** Ends the session and every subscription. The client can't be used again. */
   disconnect(): Publication {
     const publication = new Publication();
-    void this.#link.disconnect().then(() => publication.setDeferredStatus("succeeded", undefined));
+    void this.#link.disconnect().then(() => publication.settle());
     return publication;
   }
 
@@ -244,7 +283,7 @@ export class Client extends Emitter<ClientEvents> {
         this.#opening.splice(0).forEach(protect);
       },
       resumed: () => this.#subscriptions.resumed(),
-      closed: (reason) => this.#ended(reason),
+      closed: (reason) => this.#end(reason),
       delivered: (message) => this.#subscriptions.deliver(message),
       noticed: (message) => this.#noticed(message),
       reachable: (yes) => this.emit(yes ? "transport:up" : "transport:down"),
@@ -256,7 +295,7 @@ export class Client extends Emitter<ClientEvents> {
   /** The server has something to say: that messages are gone, or that a subscription has ended. */
   #noticed({ channel, subscription, successful, error, ext }: Incoming): void {
     if (channel === "/meta/gap" && isObject(ext?.gap)) {
-      this.#subscriptions.lost(readGap(ext.gap, undefined));
+      this.#subscriptions.lost({ ...(ext.gap as unknown as Gap), channel: undefined });
     } else if (channel === "/meta/unsubscribe" && subscription !== undefined && successful === false) {
       this.#subscriptions.ended(subscription, BayeuxError.parse(error));
     }
@@ -270,9 +309,9 @@ export class Client extends Emitter<ClientEvents> {
     }
   }
 
-  #ended(reason: BayeuxError): void {
+  #end(reason: BayeuxError): void {
     this.#closed = reason;
     this.#subscriptions.close(reason);
-    this.#forgetPage();
+    this.#ended.abort();
   }
 }

@@ -6,25 +6,24 @@ const settling = 5000;
 /** A cursor, taken apart: the place of a message in its application's stream. */
 export interface Position {
   readonly cursor: string;
+  /** Names the stream: another one takes its place when it is lost. */
   readonly epoch: string;
-  readonly millis: number;
-  readonly sequence: number;
+  /** Places in a stream compare as texts. */
+  readonly place: string;
 }
 
 /** Reads a cursor. Undefined for anything else, such as the ids that plain Faye servers pass on. */
 export function parseCursor(cursor: unknown): Position | undefined {
-  const [, epoch, millis, sequence] = (typeof cursor === "string" && /^(\w+)-(\d+)-(\d+)$/.exec(cursor)) || [];
-  return epoch === undefined
-    ? undefined
-    : { cursor: cursor as string, epoch, millis: Number(millis), sequence: Number(sequence) };
+  const [text, epoch, millis = "", sequence = ""] = /^(\w+)-(\d+)-(\d+)$/.exec(String(cursor)) ?? [];
+  // Padded to the digits of 64 bits, which numbers here do not have.
+  return text && epoch
+    ? { cursor: text, epoch, place: millis.padStart(20, "0") + sequence.padStart(20, "0") }
+    : undefined;
 }
 
 /** Whether `position` is news to who has everything up to `known`. A stream of another epoch is all news. */
 export function isAfter(position: Position, known: Position | undefined): boolean {
-  if (position.epoch !== known?.epoch) {
-    return true;
-  }
-  return position.millis === known.millis ? position.sequence > known.sequence : position.millis > known.millis;
+  return position.epoch !== known?.epoch || position.place > known.place;
 }
 
 /** How long what came last may be told to the server as news, in milliseconds: see `cursors`. */

@@ -57,12 +57,12 @@ export class Deferrable<Value> implements PromiseLike<Value> {
   }
 
   /** Decides: "succeeded" with a value, or "failed" with a reason. Only the first decision counts. */
-  setDeferredStatus(...decision: [status: "succeeded", value: Value] | [status: "failed", reason: unknown]): void {
+  setDeferredStatus(status: "succeeded" | "failed", value: unknown): void {
     clearTimeout(this.#timer);
-    if (decision[0] === "succeeded") {
-      this.#fulfil(decision[1]);
+    if (status === "succeeded") {
+      this.#fulfil(value as Value);
     } else {
-      this.#reject(decision[1]);
+      this.#reject(value);
     }
   }
 }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { type Position, parseCursor } from "./cursor.js";
 import { FakeNetwork, openSession, sessionConfig, settle } from "./fake.js";
 import { Scheduler } from "./scheduler.js";
 
@@ -76,9 +77,7 @@ test("a scheduler of the application's own hears what happens, and may ask for a
 test("what an extension drops is refused", async () => {
   const config = sessionConfig();
   const { session } = await openSession(new FakeNetwork(), settle, config);
-  config.extensions = Object.assign(config.extensions, {
-    outgoing: (_: unknown, __: unknown, drop: () => void) => drop(),
-  });
+  Object.assign(config.extensions, { pass: (_: string, __: unknown, ___: unknown, drop: () => void) => drop() });
   const done = vi.fn();
   session.send({ channel: "/a", data: 1 }, done);
   expect(String(done.mock.calls[0]?.[0])).toBe("Dropped by an extension");
@@ -87,7 +86,7 @@ test("what an extension drops is refused", async () => {
 test("the first connect over a new connection says what the client has got", async () => {
   const network = new FakeNetwork();
   const { progress } = await openSession(network);
-  progress.note("/a/x", { cursor: "e-1-0", epoch: "e", millis: 1, sequence: 0 });
+  progress.note("/a/x", parseCursor("e-1-0") as Position);
   network.now.reply("/meta/connect");
   await settle();
   expect(network.now.last("/meta/connect")).not.toHaveProperty("ext");

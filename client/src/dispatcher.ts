@@ -4,7 +4,7 @@ import type { Extensions } from "./extensions.js";
 import type { Scheduler, SchedulerClass } from "./scheduler.js";
 import { Timer } from "./timer.js";
 import type { Route } from "./transport/route.js";
-import type { Transport, TransportEvents } from "./transport/transport.js";
+import type { Transport } from "./transport/transport.js";
 
 /** How long the server may take for a reply, in seconds, before the transport is given up. */
 const replyWithin = 10;
@@ -21,9 +21,10 @@ export interface Limits {
 }
 
 /** A message that waits for its reply. */
-export interface Request extends Limits {
+export interface Request {
   /** Its id, if it has one, is kept. */
   message: Outgoing;
+  limits?: Limits;
   /** Milliseconds for which the server may hold the reply in addition; asked each time that it is sent. */
   held?(): number;
   /** Called once with the reply, or with the reason why there will be none; not called if the request is forgotten. */
@@ -33,7 +34,7 @@ export interface Request extends Limits {
 export interface DispatcherConfig {
   /** What decides how often a message is sent. */
   scheduler: SchedulerClass;
-  extensions: Pick<Extensions<unknown>, "incoming" | "outgoing">;
+  extensions: Pick<Extensions<unknown>, "pass">;
 }
 
 export interface DispatcherHooks {
@@ -87,11 +88,6 @@ export class Dispatcher {
     this.#hooks = hooks;
   }
 
-  /** How many requests have no reply yet. */
-  get size(): number {
-    return this.#pending.size;
-  }
-
   /** Whether the server can't be reached at present. */
   get down(): boolean {
     return this.#reachable === false;
@@ -101,12 +97,12 @@ export class Dispatcher {
   send(request: Request): void {
     const id = request.message.id ?? (++this.#lastId).toString(36);
     const message = { ...request.message, id };
-    const { attempts, deadline } = request;
-    const limits = { ...(attempts && { attempts }), ...(deadline && { deadline }) };
-    const scheduler = new this.#config.scheduler(message, { timeout: replyWithin, interval: 0, ...limits });
+    const options = { timeout: replyWithin, interval: 0, ...request.limits };
+    const scheduler = new this.#config.scheduler(message, options);
     const envelope: Envelope = { ...request, message, scheduler, ready: false, sent: false };
     this.#pending.set(id, envelope);
-    this.#config.extensions.outgoing(
+    this.#config.extensions.pass(
+      "outgoing",
       message,
       (passed) => {
         envelope.message = passed;
@@ -128,10 +124,8 @@ export class Dispatcher {
 
   /** Goes back to the best transport if that has been found to work, and nobody waits for a reply on the present one. */
   upgrade(): void {
-    const better = this.#pending.size === 0 ? this.#route.better() : null;
-    if (better) {
+    if (this.#pending.size === 0 && this.#route.better()) {
       this.#drop();
-      this.#transport = this.#open(better);
     }
   }
 
@@ -177,16 +171,21 @@ export class Dispatcher {
     if (this.#pause.running) {
       return;
     }
-    for (const [id, { ready, sent, scheduler }] of this.#pending) {
-      if (ready && !sent && !scheduler.isDeliverable()) {
+    const unsent: Envelope[] = [];
+    for (const [id, envelope] of this.#pending) {
+      if (!envelope.ready || envelope.sent) {
+        continue;
+      }
+      if (envelope.scheduler.isDeliverable()) {
+        unsent.push(envelope);
+      } else {
         this.#giveUp(id, new BayeuxError("Given up"));
       }
     }
-    const unsent = [...this.#pending.values()].filter(({ ready, sent }) => ready && !sent);
     if (unsent.length === 0) {
       return;
     }
-    this.#transport ??= this.#open((events) => this.#route.open(events));
+    this.#transport ??= this.#open();
     const transport = this.#transport;
     for (const envelope of unsent) {
       envelope.sent = true;
@@ -214,8 +213,8 @@ export class Dispatcher {
     return Object.keys(ext).length > 0 ? { ...message, ext: { ...connect.ext, ...ext } } : message;
   }
 
-  #open(open: (events: TransportEvents) => Transport): Transport {
-    const transport = open({
+  #open(): Transport {
+    const transport = this.#route.open({
       receive: (messages) => this.#received(transport, messages),
       down: () => this.#failed(transport),
     });
@@ -232,7 +231,7 @@ export class Dispatcher {
     }
     this.#setReachable(true);
     for (const message of messages) {
-      this.#config.extensions.incoming(message, (passed) => this.#heard(passed));
+      this.#config.extensions.pass("incoming", message, (passed) => this.#heard(passed));
     }
   }
 
@@ -291,9 +290,9 @@ export class Dispatcher {
     envelope?.done(reason);
   }
 
-  #take(id: string | undefined): Envelope | undefined {
-    const envelope = id === undefined ? undefined : this.#pending.get(id);
-    if (envelope && id !== undefined) {
+  #take(id = ""): Envelope | undefined {
+    const envelope = this.#pending.get(id);
+    if (envelope) {
       clearTimeout(envelope.timer);
       this.#pending.delete(id);
     }

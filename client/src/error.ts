@@ -17,11 +17,8 @@ export class BayeuxError extends Error {
 
   /** Reads the `error` field of a reply. */
   static parse(text = ""): BayeuxError {
-    const [, code, params, message] = /^([0-9]{3}):([^:]*):(.*)$/s.exec(text) ?? [];
-    if (code === undefined || params === undefined || message === undefined) {
-      return new BayeuxError(text);
-    }
-    return new BayeuxError(message, Number(code), params === "" ? [] : params.split(","));
+    const [, code, params = "", message = ""] = /^([0-9]{3}):([^:]*):(.*)$/s.exec(text) ?? [];
+    return code ? new BayeuxError(message, Number(code), params.split(",").filter(Boolean)) : new BayeuxError(text);
   }
 
   /** The text as the server sent it. */

@@ -9,7 +9,7 @@ const adding = (letter: string): Extension => ({
 
 function run(extensions: Extensions<unknown>, data = "") {
   const [done, dropped] = [vi.fn(), vi.fn()];
-  extensions.outgoing({ channel: "/a", data }, (message) => done(message.data), dropped);
+  extensions.pass("outgoing", { channel: "/a", data }, (message: Outgoing) => done(message.data), dropped);
   return { done, dropped };
 }
 
@@ -50,7 +50,7 @@ test("one with three parameters is given Faye's request in between; this is the 
   };
   extensions.add(extension as never);
   const done = vi.fn();
-  extensions.incoming({ channel: "/a" }, done);
+  extensions.pass("incoming", { channel: "/a" }, done);
   expect(done).toHaveBeenCalledOnce();
   expect(seen).toEqual([extension, "/a", null]);
 });

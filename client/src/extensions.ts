@@ -42,37 +42,28 @@ export class Extensions<Owner> {
     }
   }
 
-  /** Passes a message through all extensions, and to `done` unless one drops it; then `dropped` is called. */
-  outgoing(message: Outgoing, done: (message: Outgoing) => void, dropped: () => void): void {
-    pass(this.#all, "outgoing", message, done, dropped);
-  }
-
-  /** The same for a message from the server. */
-  incoming(message: Incoming, done: (message: Incoming) => void): void {
-    pass(this.#all, "incoming", message, done, () => {});
-  }
-}
-
-function pass<Message extends Incoming | Outgoing>(
-  extensions: readonly Extension<never>[],
-  direction: "incoming" | "outgoing",
-  message: Message,
-  done: (message: Message) => void,
-  dropped: () => void,
-): void {
-  const [extension, ...rest] = extensions;
-  if (!extension) {
-    done(message);
-    return;
-  }
-  const next: Next<Message> = (passed) => (passed ? pass(rest, direction, passed, done, dropped) : dropped());
-  // Called as a method: extensions are objects, with state of their own.
-  const step = extension[direction] as ((message: Message, ...rest: unknown[]) => void) | undefined;
-  if (!step) {
+  /** Passes a message through all extensions, and to `done`; or calls `dropped` if one drops it. */
+  pass<Message extends Incoming | Outgoing>(
+    direction: "incoming" | "outgoing",
+    message: Message,
+    done: (message: Message) => void,
+    dropped: () => void = () => {},
+  ): void {
+    const [...left] = this.#all;
+    const next: Next<Message> = (passed) => {
+      const extension = left.shift();
+      const step = extension?.[direction] as ((...args: unknown[]) => void) | undefined;
+      if (!passed) {
+        dropped();
+      } else if (!extension) {
+        done(passed);
+      } else if (!step) {
+        next(passed);
+      } else {
+        // Called as a method: extensions are objects, with state of their own.
+        step.apply(extension, step.length > 2 ? [passed, null, next] : [passed, next]);
+      }
+    };
     next(message);
-  } else if (step.length > 2) {
-    step.call(extension, message, null, next);
-  } else {
-    step.call(extension, message, next);
   }
 }

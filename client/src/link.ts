@@ -20,6 +20,8 @@ export interface Link {
   readonly open: boolean;
   /** The server's name of the session while it is open, else "". */
   readonly clientId: string;
+  /** Whether nobody else uses the session, so that it may end with this page. */
+  readonly last: boolean;
   /** Begins, unless that has been done. */
   start(): void;
   /** Sends once the session is open, and calls `done` with the reply or with the reason why there is none. */

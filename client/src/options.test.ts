@@ -7,7 +7,7 @@ test("defaults", () => {
 
 test("what is not known is refused, as is what is no time", () => {
   expect(() => withDefaults({ colour: "x" } as object)).toThrow("Unrecognized option: colour");
-  expect(() => withDefaults({ proxy: "x" } as object)).toThrow("Unrecognized option: proxy; give fetch and WebSocket");
+  expect(() => withDefaults({ proxy: "x" } as object)).toThrow("Unrecognized option: proxy");
   expect(() => withDefaults({ retry: -1 })).toThrow("Option retry is a number of seconds");
   expect(() => withDefaults({ timeout: Number.NaN })).toThrow("Option timeout is a number of seconds");
 });

@@ -14,6 +14,11 @@ export interface Options {
   /** Other URLs for some transports. */
   endpoints?: Partial<Record<TransportType, string | URL>>;
   /**
+   * Has all pages of this origin that ask for it use one connection, where the browser can do that: it can in pages that
+   * came by https or from localhost. Their extensions and headers should be alike. Default false.
+   */
+  share?: boolean;
+  /**
    * Asks the server to end each subscription when its token expires, so that it goes on only with a new one. Default false:
    * then the server's own setting decides.
    */
@@ -28,14 +33,6 @@ export interface Options {
   fetch?: typeof fetch;
 }
 
-/** Options of Faye's that are for Node alone, and what there is in their place. */
-const elsewhere: Record<string, string> = {
-  proxy: "fetch and WebSocket",
-  tls: "fetch and WebSocket",
-  ca: "fetch and WebSocket",
-  websocketExtensions: "WebSocket",
-};
-
 type Defaults = Required<Omit<Options, "WebSocket" | "EventSource">> & Pick<Options, "WebSocket" | "EventSource">;
 
 /** Checks `options` and fills in the defaults. Throws on an option that there is not, or that is no time. */
@@ -45,6 +42,7 @@ export function withDefaults(options: Options): Defaults {
     interval: 0,
     retry: 1,
     endpoints: {},
+    share: false,
     expiry: false,
     scheduler: Scheduler,
     WebSocket: globalThis.WebSocket,
@@ -53,8 +51,7 @@ export function withDefaults(options: Options): Defaults {
   };
   for (const [name, value] of Object.entries(options)) {
     if (!(name in defaults)) {
-      const instead = elsewhere[name];
-      throw new Error(`Unrecognized option: ${name}${instead ? `; give ${instead} that do it` : ""}`);
+      throw new Error(`Unrecognized option: ${name}`);
     }
     if (typeof defaults[name as keyof Options] === "number" && !(value >= 0)) {
       throw new TypeError(`Option ${name} is a number of seconds`);

@@ -1,4 +1,6 @@
 import { Deferrable } from "./deferrable.js";
+import type { Limits } from "./dispatcher.js";
+import type { BayeuxError } from "./error.js";
 
 /** Bounds on how long a publication is tried. */
 export interface PublishOptions {
@@ -9,18 +11,17 @@ export interface PublishOptions {
 }
 
 /** One call of `publish`. It is fulfilled when the server has the message, and rejected with a BayeuxError. */
-export class Publication extends Deferrable<void> {}
+export class Publication extends Deferrable<void> {
+  /** @internal */
+  settle(refusal?: BayeuxError): void {
+    this.setDeferredStatus(refusal ? "failed" : "succeeded", refusal);
+  }
+}
 
 /** The publication's limits as the dispatcher wants them. Throws on an option that there is not. */
-export function limits(options: PublishOptions): { attempts?: number; deadline?: number } {
-  for (const name of Object.keys(options)) {
-    if (name !== "attempts" && name !== "deadline") {
-      throw new Error(`Unrecognized option: ${name}`);
-    }
+export function limits({ attempts, deadline, ...rest }: PublishOptions): Limits {
+  for (const name of Object.keys(rest)) {
+    throw new Error(`Unrecognized option: ${name}`);
   }
-  const { attempts, deadline } = options;
-  return {
-    ...(attempts === undefined ? {} : { attempts }),
-    ...(deadline === undefined ? {} : { deadline: Date.now() + deadline * 1000 }),
-  };
+  return { ...(attempts && { attempts }), ...(deadline && { deadline: Date.now() + deadline * 1000 }) };
 }

@@ -8,9 +8,6 @@ import type { ConnectionState, Link, LinkHooks } from "./link.js";
 import { Timer } from "./timer.js";
 import type { Route } from "./transport/route.js";
 
-/** How many messages may wait for their replies. Publications beyond are refused: an outage must not fill the memory. */
-const maxWaiting = 1000;
-
 /** Settings in milliseconds, until the server's advice overrides `timeout` and `interval`. */
 export interface SessionConfig extends DispatcherConfig {
   timeout: number;
@@ -20,13 +17,13 @@ export interface SessionConfig extends DispatcherConfig {
   expiry: boolean;
 }
 
-type Phase = "idle" | "opening" | "open" | "closing" | "closed";
+type Phase = "idle" | "opening" | "open" | "closed";
 
 /**
  * Session keeps one session with the server: it shakes hands, keeps one connect outstanding, follows the server's advice,
  * and shakes hands again when the server no longer knows it.
  *
- *     idle ──start──▶ opening ──handshake──▶ open ──disconnect──▶ closing ──▶ closed
+ *     idle ──start──▶ opening ──handshake──▶ open ──disconnect──▶ closed
  *                        ▲                     │
  *                        └─ session unknown ───┘      (advice "none" leads from anywhere to closed)
  */
@@ -41,9 +38,10 @@ export class Session implements Link {
   #clientId = "";
   /** Whether a connect has gone out in this session. */
   #attached = false;
-  #waiting: { send(): void; refuse(reason: BayeuxError): void }[] = [];
+  /** What was to be sent while there was no session. */
+  #waiting: Parameters<Link["send"]>[] = [];
   readonly #next = new Timer();
-  #disconnected: Promise<void> | null = null;
+  #over = false;
 
   constructor(route: Route, progress: Progress, config: SessionConfig, hooks: LinkHooks) {
     this.#route = route;
@@ -66,16 +64,13 @@ export class Session implements Link {
   }
 
   get state(): ConnectionState {
-    if (this.#phase === "open" && !this.#dispatcher.down) {
+    if (this.#phase === "idle" || this.#phase === "closed") {
+      return this.#phase;
+    }
+    if (this.open && !this.#dispatcher.down) {
       return "connected";
     }
-    if (this.#phase === "idle") {
-      return "idle";
-    }
-    if (this.#phase === "closing" || this.#phase === "closed") {
-      return "closed";
-    }
-    return this.#clientId === "" ? "connecting" : "reconnecting";
+    return this.#clientId ? "reconnecting" : "connecting";
   }
 
   get open(): boolean {
@@ -92,21 +87,12 @@ export class Session implements Link {
     }
   }
 
-  /** Takes up a session that another client has left, in place of `start`. */
-  resume(clientId: string): void {
-    this.#clientId = clientId;
-    this.#attached = true;
-    this.#enter("open");
-    this.#connect();
-  }
+  readonly last = true;
 
   send(message: Outgoing, done: (outcome: Incoming | BayeuxError) => void, limits: Limits = {}): void {
-    if (this.#phase === "closing" || this.#phase === "closed") {
-      done(new BayeuxError("Client disconnected"));
-      return;
-    }
-    if (!isMeta(message.channel) && this.#waiting.length + this.#dispatcher.size >= maxWaiting) {
-      done(new BayeuxError("Too many messages waiting"));
+    if (!this.open) {
+      this.#waiting.push([message, done, limits]);
+      this.start();
       return;
     }
     const heard = (outcome: Incoming | BayeuxError) => {
@@ -115,43 +101,39 @@ export class Session implements Link {
         return;
       }
       // The server lost the session, which the connect has not told yet. Subscriptions are made again anyway.
-      if (!isMeta(message.channel)) {
-        this.#waiting.push({ send, refuse: done });
-      }
       this.#reopen();
+      if (!isMeta(message.channel)) {
+        this.send(message, done, limits);
+      }
     };
-    const send = () =>
-      this.#dispatcher.send({ ...limits, message: { ...message, clientId: this.#clientId }, done: heard });
-    if (this.open) {
-      send();
-    } else {
-      this.#waiting.push({ send, refuse: done });
-      this.start();
-    }
+    this.#dispatcher.send({
+      limits,
+      message: { ...message, clientId: message.clientId || this.#clientId },
+      done: heard,
+    });
   }
 
   disconnect(): Promise<void> {
-    this.#disconnected ??= new Promise((resolve) => {
+    return new Promise((resolve) => {
       const done = () => {
-        this.#stop(new BayeuxError("Client disconnected"));
+        this.#end(new BayeuxError("Client disconnected"));
         resolve();
       };
       if (!this.open || this.#dispatcher.down) {
         done();
         return;
       }
-      this.#enter("closing");
+      this.#enter("closed");
       this.#next.stop();
       this.#dispatcher.forget((message) => isMeta(message.channel));
       const message = { channel: "/meta/disconnect", clientId: this.#clientId };
-      this.#dispatcher.send({ message, attempts: 1, done });
+      this.#dispatcher.send({ message, limits: { attempts: 1 }, done });
     });
-    return this.#disconnected;
   }
 
-  /** Leaves the session as it is on the server, for another client to resume. */
+  /** Ends without a word to the server. */
   leave(): void {
-    this.#stop(new BayeuxError("Client disconnected"));
+    this.#end(new BayeuxError("Client disconnected"));
   }
 
   wake(suspect: boolean): void {
@@ -171,17 +153,17 @@ export class Session implements Link {
       if (this.#phase !== "opening") {
         return;
       }
-      if (outcome instanceof BayeuxError || outcome.clientId === undefined) {
-        this.#hooks.failed(outcome instanceof BayeuxError ? outcome : new BayeuxError("Handshake without a client id"));
+      if (outcome instanceof BayeuxError) {
+        this.#hooks.failed(outcome);
         this.#next.start(this.#retryDelay(), () => this.#handshake());
         return;
       }
-      this.#clientId = outcome.clientId;
+      this.#clientId = outcome.clientId ?? "";
       this.#attached = false;
       this.#enter("open");
       this.#hooks.opened(); // before what waits: a message may be published to what was just subscribed
       for (const waiting of this.#waiting.splice(0)) {
-        waiting.send();
+        this.send(...waiting);
       }
       this.#connect();
     };
@@ -214,7 +196,7 @@ export class Session implements Link {
 
   /** Takes the server's advice. Only meta messages may carry any: a plain Faye server passes on what publishers send. */
   #advise(message: Incoming): void {
-    if (!message.advice || !isMeta(message.channel) || this.#phase === "closing") {
+    if (!message.advice || !isMeta(message.channel) || this.#phase === "closed") {
       return;
     }
     const { reconnect, interval, timeout } = message.advice;
@@ -223,7 +205,7 @@ export class Session implements Link {
       this.#config.timeout = timeout ?? this.#config.timeout;
     }
     if (reconnect === "none") {
-      this.#stop(message.error ? BayeuxError.parse(message.error) : new BayeuxError("Closed by the server"));
+      this.#end(message.error ? BayeuxError.parse(message.error) : new BayeuxError("Closed by the server"));
     } else if (reconnect === "handshake") {
       this.#reopen();
     }
@@ -256,15 +238,16 @@ export class Session implements Link {
     return Object.keys(since).length > 0 ? { since } : {};
   }
 
-  #stop(reason: BayeuxError): void {
-    if (this.#phase === "closed") {
+  #end(reason: BayeuxError): void {
+    if (this.#over) {
       return;
     }
+    this.#over = true;
     this.#enter("closed");
     this.#next.stop();
     this.#dispatcher.close(reason);
-    for (const waiting of this.#waiting.splice(0)) {
-      waiting.refuse(reason);
+    for (const [, done] of this.#waiting.splice(0)) {
+      done(reason);
     }
     this.#hooks.closed(reason);
   }

@@ -121,13 +121,16 @@ export class Subscription extends Deferrable<Started> {
       if (!isAfter(position, this.#seen) || this.#early.has(position.cursor)) {
         return;
       }
+      if (!this.catchingUp) {
+        this.#early.clear();
+      }
       if (early) {
         this.#early.add(position.cursor);
       } else {
         this.#seen = position;
       }
     }
-    const presence = message.ext?.notice === "presence" ? "notice" : undefined;
+    const presence = message.ext?.notice ? "notice" : undefined;
     this.hand(message.data, message.channel, { id: position?.cursor, presence });
   }
 

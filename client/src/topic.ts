@@ -173,12 +173,12 @@ export class Topic {
     this.#accepted = true;
     this.#live = true;
     this.#backoff.reset();
-    this.#begin(parseCursor(cursor)?.cursor, since, typeof recovered === "boolean" ? recovered : undefined);
+    this.#begin(parseCursor(cursor)?.cursor, since, recovered as boolean | undefined);
     for (const listener of presence === undefined ? [] : this.listeners) {
       listener.hand(presence, this.channel, { id: undefined, presence: "roster" });
     }
     if (isObject(gap)) {
-      this.#hooks.gap(readGap(gap, this.channel));
+      this.#hooks.gap({ ...(gap as unknown as Gap), channel: this.channel });
     } else if (wasLost && recovered) {
       this.#hooks.recovered(this.channel);
     }
@@ -227,10 +227,4 @@ export class Topic {
     }
     return hope;
   }
-}
-
-/** Reads the `gap` of a message from the server; `channel` is that of the subscription that it concerns. */
-export function readGap(raw: Record<string, unknown>, channel: string | undefined): Gap {
-  const text = (name: string) => (typeof raw[name] === "string" ? raw[name] : undefined);
-  return { app: text("app") ?? "", channel, from: text("from"), to: text("to"), reason: text("reason") };
 }

@@ -211,8 +211,7 @@ func (s *server) buildFront(metrics *prometheus.Registry) error {
 	router := echo.New()
 	s.api.Routes(router)
 	s.edge.Routes(router)
-	router.Any("/client.js", echo.WrapHandler(client.Handler()))
-	router.Any("/client.js.map", echo.WrapHandler(client.Handler()))
+	router.Any("/client.*", echo.WrapHandler(client.Handler())) // client.js, its source map, client.<version>.js
 	if err := s.buildAdmin(router, metrics); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import { EventSourceTransport } from "./eventsource.js";
 class FakeSource extends EventTarget {
   static newest: FakeSource | undefined;
   readonly url: string;
+  readyState = 0;
   closed = false;
 
   constructor(url: string) {
@@ -66,14 +67,39 @@ test("messages come by the stream", () => {
   expect(events.receive).toHaveBeenCalledWith([{ channel: "/a", data: 1 }]);
 });
 
-test("a stream that breaks, or says what is not understood, is a failure, told once", () => {
+test("a stream that says what is not understood is a failure, told once", () => {
   transport.send([connect]);
   source().dispatchEvent(new MessageEvent("message", { data: "nope" }));
+  source().readyState = 2;
   source().dispatchEvent(new Event("error"));
   source().dispatchEvent(new MessageEvent("message", { data: "[]" }));
   expect(events.down).toHaveBeenCalledOnce();
   expect(events.receive).not.toHaveBeenCalled();
   expect(source().closed).toBe(true);
+});
+
+test("a stream that breaks is waited for, and with it the next connect", async () => {
+  transport.send([connect]);
+  source().dispatchEvent(new Event("open"));
+  source().dispatchEvent(new Event("error"));
+  await settle();
+  posted = [];
+  transport.send([connect]);
+  vi.advanceTimersByTime(29_999);
+  expect(posted).toEqual([]);
+  source().dispatchEvent(new Event("open"));
+  await settle();
+  expect(posted).toEqual([connect]);
+  source().dispatchEvent(new Event("error"));
+  vi.advanceTimersByTime(30_000);
+  expect(events.down).toHaveBeenCalledExactlyOnceWith("the stream broke");
+});
+
+test("a stream that is refused is a failure", () => {
+  transport.send([connect]);
+  source().readyState = 2;
+  source().dispatchEvent(new Event("error"));
+  expect(events.down).toHaveBeenCalledExactlyOnceWith("the stream was refused");
 });
 
 test("a stream that does not begin is a failure", () => {

@@ -1,19 +1,17 @@
 import { type EventSourceConstructor, EventSourceTransport } from "./eventsource.js";
 import { LongPollingTransport } from "./longpolling.js";
+import type { PostConfig } from "./post.js";
 import { type Candidate, Route } from "./route.js";
 import type { TransportType } from "./transport.js";
 import { type WebSocketConstructor, WebSocketTransport } from "./websocket.js";
 
-export interface PlatformConfig {
-  endpoint: URL;
+export interface PlatformConfig extends PostConfig {
   /** URLs that differ from `endpoint`, by transport. */
   endpoints: Partial<Record<TransportType, URL>>;
-  headers: Readonly<Record<string, string>>;
-  fetch: typeof fetch;
-  /** Undefined where there is none, as in Node 20. */
-  WebSocket: WebSocketConstructor | undefined;
-  /** Undefined where there is none, as in Node. */
-  EventSource: EventSourceConstructor | undefined;
+  /** Nothing where there is none, as in Node 20. */
+  WebSocket: WebSocketConstructor | null | undefined;
+  /** Nothing where there is none, as in Node. */
+  EventSource: EventSourceConstructor | null | undefined;
 }
 
 /** The transports that there are, the best first. */

@@ -12,7 +12,6 @@ export interface Candidate {
 }
 
 interface Tried extends Candidate {
-  worked: boolean;
   failuresLeft: number;
 }
 
@@ -20,18 +19,19 @@ interface Tried extends Candidate {
  * Route decides which transport is used, the best first. One that never worked gives place to the next at its first
  * failure, one that has worked at its third in a row. After the last comes the first again.
  *
- * While a lesser one is in use, the best one is opened beside it from time to time, and takes over if that succeeds.
+ * While a lesser one is in use, the best one is tried beside it from time to time, and used again when it answers.
  */
 export class Route {
   #candidates: Tried[];
   #current = 0;
   /** When the best one was last left or tried. */
   #leftBest = 0;
-  /** The best one on trial, and whether it is open. */
-  #trial: { transport: Transport; events: TransportEvents | null; open: boolean } | null = null;
+  /** The best one on trial. */
+  #trial: Transport | null = null;
+  #proven = false;
 
   constructor(candidates: Candidate[]) {
-    this.#candidates = candidates.map(({ type, open }) => ({ type, open, worked: false, failuresLeft: 1 }));
+    this.#candidates = candidates.map(({ type, open }) => ({ type, open, failuresLeft: 1 }));
   }
 
   /** The types in use, for the handshake. */
@@ -55,9 +55,7 @@ export class Route {
 
   /** To be called when the current transport has brought something. */
   worked(): void {
-    const candidate = this.#at();
-    candidate.worked = true;
-    candidate.failuresLeft = patience;
+    this.#at().failuresLeft = patience;
   }
 
   /** To be called when the current transport has failed. Returns whether there is a lesser one to be tried at once. */
@@ -74,24 +72,20 @@ export class Route {
   }
 
   /**
-   * Returns what makes an open connection of the best transport the current one, if a lesser one is in use and there is one
-   * to change to; else null, and a trial may have begun.
+   * Returns to the best transport if it has been found to work, and returns whether it did. If not, and a lesser one has
+   * been in use for long, the best one may be on trial from now on.
    */
-  better(): ((events: TransportEvents) => Transport) | null {
-    const trial = this.#trial;
-    if (trial?.open) {
-      return (events) => {
-        this.#trial = null;
-        this.#current = 0;
-        trial.events = events;
-        return trial.transport;
-      };
+  better(): boolean {
+    if (this.#proven) {
+      this.#proven = false;
+      this.#current = 0;
+      return true;
     }
-    if (!trial && this.#current !== 0 && Date.now() - this.#leftBest >= returnAfter) {
+    if (!this.#trial && this.#current !== 0 && Date.now() - this.#leftBest >= returnAfter) {
       this.#leftBest = Date.now();
       this.#try();
     }
-    return null;
+    return false;
   }
 
   /** Stops using a transport. The last one stays. */
@@ -105,36 +99,20 @@ export class Route {
 
   /** Ends a trial. */
   close(): void {
-    this.#trial?.transport.close();
+    this.#trial?.close();
     this.#trial = null;
   }
 
   #try(): void {
-    const transport = this.#candidates[0]?.open({
-      receive: (messages) => {
-        trial.open = true;
-        trial.events?.receive(messages);
-      },
-      down: (reason) => {
-        trial.events?.down(reason);
-        if (this.#trial === trial) {
-          this.#trial = null;
-        }
-      },
-    });
-    if (!transport) {
-      return;
-    }
-    const trial = { transport, events: null as TransportEvents | null, open: false };
-    this.#trial = trial;
-    transport.send([]);
+    const receive = () => {
+      this.#proven = true;
+      this.close();
+    };
+    this.#trial = this.#candidates[0]?.open({ receive, down: () => this.close() }) ?? null;
+    this.#trial?.send([]);
   }
 
   #at(): Tried {
-    const candidate = this.#candidates[this.#current];
-    if (!candidate) {
-      throw new Error("no transport");
-    }
-    return candidate;
+    return this.#candidates[this.#current] as Tried; // the last one stays
   }
 }

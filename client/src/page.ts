@@ -1,0 +1,36 @@
+/** What a page has to do with a client. */
+export interface PageHooks {
+  /**
+   * The page has reason to look at the connection: it is seen again after it was hidden or asleep, or the machine is online
+   * again, by another way perhaps (`suspect`).
+   */
+  wake(suspect: boolean): void;
+  /** The session that ends with the page, "" for none. */
+  clientId(): string;
+}
+
+/** Tells what happens to the page, until `signal`. Does nothing outside of one. */
+export function watchPage(endpoint: URL, hooks: PageHooks, signal: AbortSignal): void {
+  if (!globalThis.document) {
+    return;
+  }
+  const shown = () => {
+    if (document.visibilityState === "visible") {
+      hooks.wake(false);
+    }
+  };
+  addEventListener("online", () => hooks.wake(true), { signal });
+  addEventListener("pageshow", shown, { signal });
+  document.addEventListener("visibilitychange", shown, { signal });
+  addEventListener("pagehide", ({ persisted }) => sayGoodbye(endpoint, persisted ? "" : hooks.clientId()), { signal });
+}
+
+/** Tells the server that the page goes away for good, so that others see the user leave at once. */
+function sayGoodbye(endpoint: URL, clientId: string): void {
+  if (clientId !== "") {
+    const message = JSON.stringify([{ channel: "/meta/disconnect", clientId, id: "bye" }]);
+    // A string goes as text/plain, which needs no preflight: a page that goes away could not wait for one. The server
+    // takes everything that is not JSON for a form.
+    navigator.sendBeacon(endpoint, `message=${encodeURIComponent(message)}`);
+  }
+}
