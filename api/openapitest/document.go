@@ -167,6 +167,7 @@ func (d *Document) CheckSchema(tb testing.TB, name string, body []byte) {
 
 // Example is a request that the examples of an operation make up.
 type Example struct {
+	Operation      string // as in Operations
 	Method, Target string // the target has path and query
 	Header         http.Header
 	Body           string
@@ -188,8 +189,8 @@ func (d *Document) Examples() ([]Example, error) {
 	return all, nil
 }
 
-func examplesOf(target, method string, operation *openapi3.Operation) ([]Example, error) {
-	query, header := "", http.Header{}
+func examplesOf(template, method string, operation *openapi3.Operation) ([]Example, error) {
+	name, target, query, header := method+" "+template, template, "", http.Header{}
 	for _, ref := range operation.Parameters {
 		p := ref.Value
 		switch {
@@ -209,7 +210,7 @@ func examplesOf(target, method string, operation *openapi3.Operation) ([]Example
 		target += "?" + query[1:]
 	}
 	if operation.RequestBody == nil {
-		return []Example{{method, target, header, ""}}, nil
+		return []Example{{name, method, target, header, ""}}, nil
 	}
 	var all []Example
 	for _, mediaType := range slices.Sorted(maps.Keys(operation.RequestBody.Value.Content)) {
@@ -227,7 +228,7 @@ func examplesOf(target, method string, operation *openapi3.Operation) ([]Example
 		}
 		h := header.Clone()
 		h.Set("Content-Type", mediaType)
-		all = append(all, Example{method, target, h, body})
+		all = append(all, Example{name, method, target, h, body})
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("the body has no example")
