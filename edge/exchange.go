@@ -35,8 +35,11 @@ type pendingConnect struct {
 // handle answers messages.
 func (x *exchange) handle(messages []bayeux.Message) {
 	for i := range messages {
-		m := &messages[i]
-		switch m.Verb() {
+		m, verb := &messages[i], messages[i].Verb()
+		if verb != bayeux.Publish {
+			m.Time = m.ReceiveTime(x.server.cfg.Now())
+		}
+		switch verb {
 		case bayeux.Handshake:
 			x.handshake(m)
 		case bayeux.Connect:
@@ -67,6 +70,9 @@ func (x *exchange) begin() {
 // answer adds the reply to one message, and counts it.
 func (x *exchange) answer(verb string, r bayeux.Reply) {
 	x.begin()
+	if r.To.Time != nil {
+		r.Now = x.server.cfg.Now()
+	}
 	x.reply = bayeux.AppendReply(x.reply, r)
 	result := "ok"
 	if r.Err != nil {

@@ -48,16 +48,17 @@ func Resumption(clientID, cursor string) Message {
 // Held is what is kept of a connect that waits to be answered: there is one for every client. It takes a tenth of what the
 // message does.
 type Held struct {
-	id  string // the text of the field
-	ack string // the same, of the member of "ext"
+	id   string // the text of the field
+	ack  string // the same, of the member of "ext"
+	time *TimeSync
 }
 
 // Held returns what the reply to a connect needs of it.
-func (m *Message) Held() Held { return Held{string(m.ID), string(m.Ext.Member("ack"))} }
+func (m *Message) Held() Held { return Held{string(m.ID), string(m.Ext.Member("ack")), m.Time} }
 
 // Message returns the connect of a client, with nothing in it that its reply does not need.
 func (h Held) Message(clientID string) Message {
-	m := Message{Channel: Value(`"/meta/connect"`), ClientID: appendString(nil, clientID), ID: Value(h.id)}
+	m := Message{Channel: Value(`"/meta/connect"`), ClientID: appendString(nil, clientID), ID: Value(h.id), Time: h.time}
 	if h.ack != "" {
 		m.Ext = Value(`{"ack":` + h.ack + `}`)
 	}

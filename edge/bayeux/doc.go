@@ -12,6 +12,7 @@
 //	handshake.go connect.go disconnect.go subscribe.go unsubscribe.go publish.go
 //	                the checks of each verb, in the order that decides which error a client sees
 //	auth.go         the credential in "ext"
+//	timesync.go     CometD's time synchronisation
 //	reply.go        Reply, Advice and deliveries, appended to a buffer
 //	errors.go       errors to the texts "code:args:text"
 //	clientid.go     the names of sessions
@@ -25,8 +26,12 @@
 // # What is spoken
 //
 // All of Bayeux 1.0: handshake, connect, disconnect, subscribe (one channel or an array of them), unsubscribe, publish,
-// batches and advice. Replies keep what Faye's clients depend on: "id" comes back as the same JSON, the list of connection
+// batches and advice; and of CometD its extensions for acknowledgement and time synchronisation. Replies keep what Faye's clients depend on: "id" comes back as the same JSON, the list of connection
 // types is always the full one, and advice stands only in replies to handshake and connect.
+//
+// Of CometD's server there is no cookie that tells a browser's clients apart, and so no advice of "multiple-clients": each
+// client is a session of its own, and over WebSocket any number of them may be in one browser. Nor is there a "maxInterval"
+// in the advice: what it saves a client is one connect that is answered with the advice to handshake.
 //
 // # What differs from Faye, and why
 //

@@ -28,6 +28,8 @@ type Message struct {
 	SupportedConnectionTypes Value
 	Version                  Value
 	Advice                   Value
+
+	Time *TimeSync // what ReceiveTime returned, for the reply; not set by Decode
 }
 
 // Decode reads the messages of a frame and appends them to dst: of an array of objects, or of one object. A null is no

@@ -11,10 +11,11 @@ import (
 // Reply is the answer to one message.
 type Reply struct {
 	To       *Message
-	Err      error  // nil if the message succeeded; see ErrorText
-	ClientID string // of a successful handshake: the new session's
-	Advice   Advice // of a handshake or connect; if one failed and this is zero, HandshakeAdvice(MinRefusalInterval)
-	Ext      []byte // JSON text, or nil for none
+	Err      error     // nil if the message succeeded; see ErrorText
+	ClientID string    // of a successful handshake: the new session's
+	Advice   Advice    // of a handshake or connect; if one failed and this is zero, HandshakeAdvice(MinRefusalInterval)
+	Ext      []byte    // a JSON object with members, or nil for none
+	Now      time.Time // for To.Time
 }
 
 // Advice tells a client how to go on. The zero Advice says nothing.
@@ -62,14 +63,26 @@ func AppendReply(dst []byte, r Reply) []byte {
 		dst = append(dst, ',')
 	}
 	dst = r.advice(verb).append(dst)
-	if len(r.Ext) > 0 {
-		dst = append(dst, `"ext":`...)
-		dst = append(dst, r.Ext...)
-		dst = append(dst, ',')
-	}
+	dst = appendExt(dst, r)
 	dst = append(dst, `"successful":`...)
 	dst = strconv.AppendBool(dst, r.Err == nil)
 	return append(dst, '}')
+}
+
+func appendExt(dst []byte, r Reply) []byte {
+	switch {
+	case r.To.Time == nil && len(r.Ext) == 0:
+		return dst
+	case r.To.Time == nil:
+		dst = append(dst, `"ext":`...)
+		return append(append(dst, r.Ext...), ',')
+	}
+	dst = r.To.Time.append(append(dst, `"ext":{`...), r.Now)
+	if len(r.Ext) > 0 {
+		dst = append(dst, ',')
+		return append(append(dst, r.Ext[1:]...), ',')
+	}
+	return append(dst, "},"...)
 }
 
 // appendClientID appends the session's name: the new one in a handshake, else the one that the client sent, which is
