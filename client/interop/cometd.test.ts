@@ -1,6 +1,7 @@
 /** CometD's own clients with the real server. */
 import { CometD as CometD9, type Message } from "cometd";
 import { AckExtension } from "cometd/AckExtension.js";
+import { TimeSyncExtension } from "cometd/TimeSyncExtension.js";
 import cometd7 from "cometd-7";
 import { CometD as CometD8 } from "cometd-8";
 import { adapt } from "cometd-nodejs-client";
@@ -94,6 +95,32 @@ describe.each(kinds)("cometd $version, $transport", ({ Client, transport }) => {
 });
 
 describe.each(["websocket", "long-polling"])("cometd 9, %s", (transport) => {
+  test("the server's clock is known", async () => {
+    const cometd = create(CometD9, transport);
+    const timesync = new TimeSyncExtension();
+    cometd.registerExtension("timesync", timesync);
+    const handshake = await reply((done) => cometd.handshake(done));
+    expect(handshake.ext).toMatchObject({ timesync: { p: expect.any(Number), ts: expect.any(Number) } });
+    const connect = await new Promise<Message>((resolve) => cometd.addListener("/meta/connect", resolve));
+    expect(connect.ext).toMatchObject({ timesync: { tc: expect.any(Number) } });
+    expect(Math.abs(timesync.getTimeOffset())).toBeLessThan(60_000);
+    await reply((done) => cometd.disconnect(done));
+  });
+
+  test("several clients in one program", async () => {
+    const clients = [create(CometD9, transport), create(CometD9, transport)];
+    const inboxes = clients.map(() => new Inbox<Message>());
+    for (const [i, cometd] of clients.entries()) {
+      await reply((done) => cometd.handshake(done));
+      await reply((done) => cometd.subscribe(channel, (inboxes[i] as Inbox<Message>).put, { ext }, done));
+    }
+    await server.publish(devKey, channel, { to: "both" });
+    for (const inbox of inboxes) {
+      expect((await inbox.next()).data).toEqual({ to: "both" });
+    }
+    await Promise.all(clients.map((cometd) => reply((done) => cometd.disconnect(done))));
+  });
+
   test("the acknowledgement extension is used, and messages arrive once and in order", async () => {
     const cometd = create(CometD9, transport);
     const acknowledged = new Inbox<number>();

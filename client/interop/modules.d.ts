@@ -77,3 +77,7 @@ declare module "cometd-7" {
 declare module "cometd/AckExtension.js" {
   export const AckExtension: new () => import("cometd").Extension;
 }
+
+declare module "cometd/TimeSyncExtension.js" {
+  export const TimeSyncExtension: new () => import("cometd").Extension & { getTimeOffset(): number };
+}

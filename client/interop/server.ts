@@ -15,17 +15,19 @@ export const devKey: Key = { id: "devkey", secret: "devsecret" };
 /** The real server, with a data folder of its own, on a free port. */
 export class Server {
   readonly #dataDir: string;
+  readonly #settings: Record<string, string>;
   #process: ChildProcess | null = null;
   #log: string[] = [];
   #port = "0";
 
-  private constructor(dataDir: string) {
+  private constructor(dataDir: string, settings: Record<string, string>) {
     this.#dataDir = dataDir;
+    this.#settings = settings;
   }
 
-  /** Makes the data folder. Nothing runs yet: applications can be added first. */
-  static async prepare(): Promise<Server> {
-    return new Server(await mkdtemp(path.join(tmpdir(), "pandapush-interop-")));
+  /** Makes the data folder. Nothing runs yet: applications can be added first. `settings` are environment variables. */
+  static async prepare(settings: Record<string, string> = {}): Promise<Server> {
+    return new Server(await mkdtemp(path.join(tmpdir(), "pandapush-interop-")), settings);
   }
 
   get url(): string {
@@ -105,6 +107,7 @@ export class Server {
       DEV_KEY_ID: devKey.id,
       DEV_KEY_SECRET: devKey.secret,
       LOG_FORMAT: "json",
+      ...this.#settings,
     };
   }
 
