@@ -127,3 +127,58 @@ func BenchmarkQueue(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkArray makes the frame of one message for a socket: the one before it had the same message, or another.
+func BenchmarkArray(b *testing.B) {
+	wire := bytes.Repeat([]byte{'x'}, 200)
+	for _, same := range []bool{true, false} {
+		b.Run(fmt.Sprintf("same=%t", same), func(b *testing.B) {
+			batches := [2][]*delivery{{{wire: wire}}, {{wire: wire}}}
+			var w scratch
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if same {
+					i = 0
+				}
+				w.array(batches[i&1])
+			}
+		})
+	}
+}
+
+// discard is an outlet that takes everything.
+type discard struct{ outlet }
+
+func (discard) pings() bool   { return false }
+func (discard) blocked() bool { return false }
+
+func (discard) deliver(w *scratch, batch []*delivery, _ []byte) error {
+	w.array(batch)
+	return nil
+}
+
+// TestDeliveryAllocatesNothingPerSession: from the match on, until the bytes are given to the connection.
+func TestDeliveryAllocatesNothingPerSession(t *testing.T) {
+	e := &Server{cfg: Config{Now: time.Now}, flush: newFlusher(0), stats: newMetrics(nil, nil)}
+	e.cfg.setDefaults()
+	const sessions = 100
+	all := make([]*session, sessions)
+	for i := range all {
+		all[i] = &session{server: e, outlet: discard{}, feeds: []*feed{{app: "app", level: true}}}
+	}
+	var w scratch
+	d := &delivery{app: "app", wire: []byte("{}")}
+	deliver := func() {
+		d.position.Seq++
+		for _, s := range all {
+			if _, schedule := s.push(d); !schedule {
+				t.Fatal("not pushed")
+			}
+			s.flushOutlet(&w)
+		}
+	}
+	deliver() // each session has two queues, which it uses by turns
+	if allocated := testing.AllocsPerRun(100, deliver); allocated != 0 {
+		t.Errorf("%v allocations for %d sessions", allocated, sessions)
+	}
+}
