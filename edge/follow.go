@@ -51,6 +51,11 @@ func (e *Server) Follow(w http.ResponseWriter, r *http.Request, wanted map[panda
 	out.session.Store(s)
 	e.start(s)
 	s.begin(out)
+	for _, grant := range wanted { // it may have been revoked before Revalidate could find it here
+		if why := e.refused(grant); why != nil {
+			e.dismiss(s, why)
+		}
+	}
 	out.net.start(nil)
 	return nil
 }
