@@ -37,13 +37,9 @@ var (
 	kindTooLarge     = &kind{"too-large", "Too large", http.StatusRequestEntityTooLarge, 0}
 	kindMediaType    = &kind{"unsupported-media-type", "Unsupported media type", http.StatusUnsupportedMediaType, 0}
 	kindRate         = &kind{"rate-limited", "Rate limit exceeded", http.StatusTooManyRequests, 0}
-	kindConnections  = &kind{"too-many-connections", "Too many connections", http.StatusTooManyRequests, 0}
 	kindInternal     = &kind{"internal", "Internal server error", http.StatusInternalServerError, 0}
 	kindUnavailable  = &kind{"unavailable", "Service unavailable", http.StatusServiceUnavailable, 0}
 )
-
-// connectionsRetry is when a client may ask again whether there is room for it.
-const connectionsRetry = 10 * time.Second
 
 // problem is an error together with the answer that the client gets.
 type problem struct {
@@ -105,8 +101,6 @@ func kindOf(refusal pandapush.Refusal) *kind {
 		return kindKeyReused
 	case pandapush.ErrMessageTooLarge:
 		return kindTooLarge
-	case pandapush.ErrAppFull, pandapush.ErrTooManySessions:
-		return kindConnections
 	}
 	return kindParameter
 }
@@ -126,8 +120,6 @@ func problemOf(err error) *problem {
 			"that is gone: whether something newer is on the channel can't be told. Read the channel, and try again with the answer's cursor"}
 	case errors.As(err, &changed):
 		return &problem{kind: kindChanged, param: headerIfMatch, change: changed, detail: "Something newer than the cursor is on the channel"}
-	case errors.As(err, &refusal) && kindOf(refusal) == kindConnections:
-		return &problem{kind: kindConnections, detail: refusal.Error(), retry: connectionsRetry}
 	case errors.As(err, &refusal):
 		return &problem{kind: kindOf(refusal), detail: refusal.Error()}
 	case errors.Is(err, pandapush.ErrUnavailable):

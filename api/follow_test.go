@@ -96,8 +96,6 @@ func TestFollowFails(t *testing.T) {
 	}{
 		{pandapush.ErrInvalidCursor, 400, "invalid-parameter", "since"},
 		{pandapush.ErrTooManySubs, 400, "invalid-parameter", ""},
-		{pandapush.ErrAppFull, 429, "too-many-connections", ""},
-		{pandapush.ErrTooManySessions, 429, "too-many-connections", ""},
 		{fmt.Errorf("tail: %w", pandapush.ErrUnavailable), 503, "unavailable", ""},
 		{http.ErrNotSupported, 500, "internal", ""},
 	} {

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/pandapush/pandapush"
@@ -31,10 +29,6 @@ func (e *Server) Follow(w http.ResponseWriter, r *http.Request, wanted map[panda
 	if len(wanted) > e.cfg.Limits.Subscriptions {
 		return pandapush.ErrTooManySubs
 	}
-	if err := e.roomFor("", slices.Collect(maps.Keys(wanted))); err != nil {
-		e.stats.limited.WithLabelValues(limitName(err)).Inc()
-		return err
-	}
 	start, err := e.followFrom(r.Context(), wanted, since)
 	if err != nil {
 		return err
@@ -57,11 +51,6 @@ func (e *Server) Follow(w http.ResponseWriter, r *http.Request, wanted map[panda
 	out.session.Store(s)
 	e.start(s)
 	s.begin(out)
-	for _, grant := range wanted { // it may have been revoked before Revalidate could find it here
-		if why := e.refused(grant); why != nil {
-			e.dismiss(s, why)
-		}
-	}
 	out.net.start(nil)
 	return nil
 }

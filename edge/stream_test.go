@@ -402,25 +402,6 @@ func TestFollowerThatLeavesIsForgotten(t *testing.T) {
 	}
 }
 
-func TestFollowersOfAnApplicationHaveALimit(t *testing.T) {
-	n := startNode(t, nil)
-	n.keys.set("app", pandapush.Settings{Connections: 1})
-	c := n.follow(t, "/app/public/a")
-	n.publish(t, "/app/public/a", "1")
-	c.messages(1)
-	url := n.followURL(t, wants("/app/public/a"))
-	second := openEvents(t, url, "")
-	text, err := io.ReadAll(second.response.Body)
-	if second.response.StatusCode != http.StatusTeapot || strings.TrimSpace(string(text)) != pandapush.ErrAppFull.Error() {
-		t.Errorf("%d %q %v", second.response.StatusCode, text, err)
-	}
-	c.close()
-	n.awaitNoSockets()
-	if c = openEvents(t, url, ""); c.response.StatusCode != http.StatusOK {
-		t.Errorf("there is room, and yet %d", c.response.StatusCode)
-	}
-}
-
 func TestDrainTellsFollowersWhenToComeBack(t *testing.T) {
 	n := startNode(t, nil)
 	c := n.follow(t, "/app/public/a")

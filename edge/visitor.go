@@ -20,6 +20,15 @@ func (e *Server) visitor(r *http.Request) visitor {
 	return visitor{addr: addr, origin: foreignOrigin(r, trusted)}
 }
 
+// ClientAddress returns the address of a request's client, as all that is limited by address counts it; "" if it is not known.
+func (e *Server) ClientAddress(r *http.Request) string {
+	addr, _ := e.clientAddr(r)
+	if !addr.IsValid() {
+		return ""
+	}
+	return addr.String()
+}
+
 // clientAddr returns the address of the client. It is what a trusted proxy says in X-Forwarded-For, and for a chain of such
 // proxies what the first of them says; else it is that of the connection, and what the headers say is ignored: anybody could
 // have written it. A connection from a private network that is no trusted proxy is most likely from one that nobody has

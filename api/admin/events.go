@@ -24,7 +24,7 @@ const (
 
 // follow sends an event with what sample returns, now and with every sample that is taken, until the client leaves, may no
 // longer look, or the server drains.
-func (s *Server) follow(c *call, sample func() (any, error)) error {
+func (s *Server) follow(c *call, sample func() any) error {
 	select {
 	case s.watchers <- struct{}{}:
 		defer func() { <-s.watchers }()
@@ -32,10 +32,15 @@ func (s *Server) follow(c *call, sample func() (any, error)) error {
 		return fmt.Errorf("too many event streams: %w", pandapush.ErrUnavailable)
 	}
 	next := s.cfg.Live.Next()
-	first, err := sample()
-	if err != nil {
-		return err
+	if len(s.cfg.Live.History()) == 0 { // the server has just started
+		select {
+		case <-next:
+			next = s.cfg.Live.Next()
+		case <-c.r.Context().Done():
+			return c.r.Context().Err()
+		}
 	}
+	first := sample()
 	s.metrics.watchers.Inc()
 	defer s.metrics.watchers.Dec()
 	c.w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
@@ -54,9 +59,8 @@ func (s *Server) follow(c *call, sample func() (any, error)) error {
 			return nil
 		}
 		next = s.cfg.Live.Next() // before the sample is read, so that none is missed
-		event, err := sample()
-		if err != nil || !c.send(event) {
-			return nil // the response has begun: it can only end
+		if !c.send(sample()) {
+			return nil
 		}
 	}
 }

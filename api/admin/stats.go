@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"slices"
 
-	"github.com/pandapush/pandapush"
 	"github.com/pandapush/pandapush/api/admin/live"
 )
 
@@ -36,16 +35,14 @@ func (s *Server) appStats(c *call) error {
 }
 
 func (s *Server) followAppStats(c *call) error {
-	return s.follow(c, func() (any, error) {
+	return s.follow(c, func() any {
 		history := s.cfg.Live.AppHistory(c.app.ID)
-		if len(history) == 0 {
-			return nil, pandapush.ErrUnavailable
-		}
+		newest := history[len(history)-1]
 		stream, err := s.spans.of(c.r.Context(), c.app.ID)
-		if err != nil {
-			return viewAppSample(history[len(history)-1], nil), nil //nolint:nilerr // Redis is away: the rest is still worth seeing
+		if err != nil { // Redis is away: the rest is still worth seeing
+			return viewAppSample(newest, nil)
 		}
-		return viewAppSample(history[len(history)-1], &stream), nil
+		return viewAppSample(newest, &stream)
 	})
 }
 
@@ -70,12 +67,9 @@ func (s *Server) stats(c *call) error {
 }
 
 func (s *Server) followStats(c *call) error {
-	return s.follow(c, func() (any, error) {
+	return s.follow(c, func() any {
 		history := s.cfg.Live.History()
-		if len(history) == 0 {
-			return nil, pandapush.ErrUnavailable
-		}
-		return viewSample(history[len(history)-1]), nil
+		return viewSample(history[len(history)-1])
 	})
 }
 

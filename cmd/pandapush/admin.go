@@ -85,9 +85,12 @@ func (f storeFlags) actor() string {
 }
 
 type appCmd struct {
-	Add    appAddCmd    `cmd:"" help:"Add an application; prints its id."`
-	List   appListCmd   `cmd:"" help:"List the applications."`
-	Remove appRemoveCmd `cmd:"" help:"Remove an application, its keys, and every subscription made with them."`
+	Add      appAddCmd      `cmd:"" help:"Add an application; prints its id."`
+	List     appListCmd     `cmd:"" help:"List the applications."`
+	Rename   appRenameCmd   `cmd:"" help:"Rename an application."`
+	Admins   appAdminsCmd   `cmd:"" help:"Print who administers an application, or change that."`
+	Settings appSettingsCmd `cmd:"" help:"Print what is set for an application, or change that."`
+	Remove   appRemoveCmd   `cmd:"" help:"Remove an application, its keys, and every subscription made with them."`
 }
 
 type appAddCmd struct {
@@ -151,7 +154,9 @@ func (c *appRemoveCmd) Run(env *environment) error {
 type keyCmd struct {
 	Add    keyAddCmd    `cmd:"" help:"Add a key; prints KEY=… and SECRET=…, for a shell to evaluate. The secret can't be seen again."`
 	List   keyListCmd   `cmd:"" help:"List an application's keys."`
+	Rotate keyRotateCmd `cmd:"" help:"Give a key a new secret; prints it as add does. The old one stays valid for a while."`
 	Revoke keyRevokeCmd `cmd:"" help:"Revoke a key, and end every subscription made with it."`
+	Delete keyDeleteCmd `cmd:"" help:"Delete a key, and end every subscription made with it."`
 }
 
 type keyAddCmd struct {

@@ -8,16 +8,15 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/pandapush/pandapush/api/admin"
 	"github.com/pandapush/pandapush/api/admin/login"
@@ -49,7 +48,6 @@ type adminFlags struct {
 
 	SessionPrivateKey secret `placeholder:"TEXT" help:"Seals the cookies of logins; the same on all nodes, at least 16 characters. Default: one in the data folder."`
 	SessionTTL        span   `name:"session-ttl" default:"12h" help:"With oidc: how long a login lasts."`
-	TrustProxy        bool   `help:"There is a proxy in front: the client's address is the last one in X-Forwarded-For."`
 
 	Environments  environments `placeholder:"LIST" help:"Other installations that the admin UI links to, as name,url;name,url."`
 	CGEnvironment string       `name:"cg-environment" default:"local" placeholder:"NAME" help:"What this one is called among them."`
@@ -104,42 +102,32 @@ func (f adminFlags) withOldNames() adminFlags {
 // checkAdmin returns what is missing of a login.
 func (f adminFlags) checkAdmin() error {
 	f = f.withOldNames()
-	missing := func(what map[string]bool) error {
-		for name, is := range what {
-			if is {
-				return fmt.Errorf("%s must be set with AUTH_METHOD=%s", name, f.AuthMethod)
-			}
-		}
-		return nil
-	}
 	if f.SessionPrivateKey != "" && len(f.SessionPrivateKey) < login.MinSecret {
 		return &settingError{name: "SESSION_PRIVATE_KEY", takes: fmt.Sprintf("at least %d characters", login.MinSecret)}
 	}
-	switch f.AuthMethod {
-	case "basic":
-		return missing(map[string]bool{"ADMIN_USERNAME": f.AdminUsername == "", "ADMIN_PASSWORD": f.AdminPassword == ""})
-	case "oidc":
-		return missing(map[string]bool{
-			"OIDC_ISSUER": f.OIDCIssuer == "", "OIDC_CLIENT_ID": f.OIDCClientID == "",
-			"OIDC_CLIENT_SECRET": f.OIDCClientSecret == "", "OIDC_REDIRECT_URI": f.OIDCRedirectURI == "",
-		})
+	needed := map[authMethod][]string{
+		"basic": {"ADMIN_USERNAME", f.AdminUsername, "ADMIN_PASSWORD", string(f.AdminPassword)},
+		"oidc": {
+			"OIDC_ISSUER", f.OIDCIssuer, "OIDC_CLIENT_ID", f.OIDCClientID,
+			"OIDC_CLIENT_SECRET", string(f.OIDCClientSecret), "OIDC_REDIRECT_URI", f.OIDCRedirectURI,
+		},
+	}
+	for pair := range slices.Chunk(needed[f.AuthMethod], 2) {
+		if pair[1] == "" {
+			return fmt.Errorf("%s must be set with AUTH_METHOD=%s", pair[0], f.AuthMethod)
+		}
 	}
 	return nil
 }
 
-// logins returns the way to log in, and names for what the users of the admin API must not know.
-func (f adminFlags) logins(data dataFlags, log *slog.Logger, metrics prometheus.Registerer) (*login.Logins, *login.Sealer, error) {
+// logins returns the configuration of the way to log in, but for what is not a setting.
+func (f adminFlags) logins(data dataFlags) (login.Config, error) {
 	f = f.withOldNames()
 	key, err := f.sessionKey(data)
 	if err != nil {
-		return nil, nil, err
+		return login.Config{}, err
 	}
-	cfg := login.Config{
-		Roots: f.RootAdmins, ReadOnly: f.ReadOnlyAdmins, Secret: key, SessionTTL: time.Duration(f.SessionTTL), Log: log, Metrics: metrics,
-	}
-	if f.TrustProxy {
-		cfg.Address = forwardedFor
-	}
+	cfg := login.Config{Roots: f.RootAdmins, ReadOnly: f.ReadOnlyAdmins, Secret: key, SessionTTL: time.Duration(f.SessionTTL)}
 	switch f.AuthMethod {
 	case "basic":
 		cfg.Basic = &login.Basic{Username: f.AdminUsername, Password: string(f.AdminPassword)}
@@ -154,12 +142,7 @@ func (f adminFlags) logins(data dataFlags, log *slog.Logger, metrics prometheus.
 			cfg.Roots = append(cfg.Roots, f.AdminUsername)
 		}
 	}
-	logins, err := login.New(cfg)
-	if err != nil {
-		return nil, nil, err
-	}
-	handles, err := login.NewSealer(key, "connection")
-	return logins, handles, err
+	return cfg, nil
 }
 
 // sessionKeyBytes is how long a key is that is made here, before it is encoded.
@@ -189,12 +172,6 @@ func (f adminFlags) sessionKey(data dataFlags) ([]byte, error) {
 		return nil, fmt.Errorf("session key: %w", err)
 	}
 	return []byte(strings.TrimSpace(string(key))), nil
-}
-
-// forwardedFor returns the address that the proxy in front says a request came from.
-func forwardedFor(r *http.Request) string {
-	all := strings.Join(r.Header.Values("X-Forwarded-For"), ",")
-	return strings.TrimSpace(all[strings.LastIndex(all, ",")+1:])
 }
 
 // effective returns the settings as they are, for people to look at, without those that are secret.
@@ -231,6 +208,8 @@ func settingText(v reflect.Value) string {
 	switch v := v.Interface().(type) {
 	case span:
 		return shortSpan(time.Duration(v))
+	case wait:
+		return shortSpan(time.Duration(v))
 	case millis:
 		return fmt.Sprint(time.Duration(v).Milliseconds())
 	case logLevel:
@@ -241,13 +220,15 @@ func settingText(v reflect.Value) string {
 			items[i] = e.Name + "," + e.URL
 		}
 		return strings.Join(items, ";")
-	case hosts:
-		return strings.Join(v, ",")
-	case names:
-		return strings.Join(v, ",")
-	default:
+	}
+	if v.Kind() != reflect.Slice {
 		return fmt.Sprint(v)
 	}
+	var items []string
+	for _, item := range v.Seq2() {
+		items = append(items, fmt.Sprint(item))
+	}
+	return strings.Join(items, ",")
 }
 
 // shortSpan is time.Duration's text without the units that are zero: "12h", not "12h0m0s".

@@ -2,10 +2,14 @@
 //
 //	main.go       run, the program: parse, then one command
 //	config.go     the settings, by subject; every flag is an environment variable too
+//	config_admin.go  those of administration and logins
 //	settings.go   their types and what is said of a wrong one
 //	serve.go      serve: build, run, drain and close, in the order of the data flow; the only place that knows all packages
+//	serve_admin.go  serve's admin API, UI and live numbers
 //	migrate.go    migrate up, down, status, version
-//	admin.go      app and key: the database, then a notice to the running servers
+//	admin.go      app and key: the database, then a notice to the running servers; app_change.go and key_change.go too
+//	audit.go      audit: who changed what
+//	config_show.go  config: the settings as they are
 //	token.go      token: mint one
 //	remote.go     publish, subscribe, health: clients of a running server
 //

@@ -32,14 +32,16 @@ func oneLine(err error) string {
 type commands struct {
 	Serve     serveCmd     `cmd:"" help:"Run the service."`
 	Migrate   migrateCmd   `cmd:"" help:"Bring the database's schema up to date, or look at it."`
-	App       appCmd       `cmd:"" help:"Add, list and remove applications."`
-	Key       keyCmd       `cmd:"" help:"Add, list and revoke keys of an application."`
+	App       appCmd       `cmd:"" help:"Add, list, change and remove applications."`
+	Key       keyCmd       `cmd:"" help:"Add, list, rotate, revoke and delete keys of an application."`
+	Audit     auditCmd     `cmd:"" help:"See who changed what."`
 	Sessions  sessionsCmd  `cmd:"" help:"List the sessions of all nodes, or end one."`
 	Presence  presenceCmd  `cmd:"" help:"List who is in a room."`
 	Token     tokenCmd     `cmd:"" help:"Mint a token that lets its bearer publish or subscribe."`
 	Publish   publishCmd   `cmd:"" help:"Publish a message."`
 	Subscribe subscribeCmd `cmd:"" help:"Print messages as they come, one JSON object a line."`
 	Health    healthCmd    `cmd:"" help:"Ask a running server whether it is ready; exit 1 if not."`
+	Config    configCmd    `cmd:"" help:"See the settings."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 

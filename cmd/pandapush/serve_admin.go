@@ -13,6 +13,7 @@ import (
 	adminui "github.com/pandapush/pandapush/admin-ui"
 	"github.com/pandapush/pandapush/api/admin"
 	"github.com/pandapush/pandapush/api/admin/live"
+	"github.com/pandapush/pandapush/api/admin/login"
 	"github.com/pandapush/pandapush/db"
 	"github.com/pandapush/pandapush/streams"
 )
@@ -27,7 +28,16 @@ var (
 
 // buildAdmin makes what administrators use, and registers it with router.
 func (s *server) buildAdmin(router *echo.Echo, metrics *prometheus.Registry) error {
-	logins, handles, err := s.cfg.logins(s.cfg.dataFlags, s.log, metrics)
+	cfg, err := s.cfg.logins(s.cfg.dataFlags)
+	if err != nil {
+		return err
+	}
+	cfg.Address, cfg.Log, cfg.Metrics = s.edge.ClientAddress, s.log, metrics
+	logins, err := login.New(cfg)
+	if err != nil {
+		return err
+	}
+	handles, err := login.NewSealer(cfg.Secret, "connection")
 	if err != nil {
 		return err
 	}

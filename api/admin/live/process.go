@@ -47,7 +47,7 @@ type gauge struct {
 
 	at     time.Time
 	cpu    float64
-	before []*dto.Bucket // of the lag
+	before *dto.Histogram // of the lag; nil before the first reading
 }
 
 // read returns what the metrics say since the call before. What is not measured is zero.
@@ -72,9 +72,8 @@ func (g *gauge) read(now time.Time) (p Process, l Latency) {
 		case seriesGoroutines:
 			p.Goroutines = int64(m.GetGauge().GetValue())
 		case seriesLag:
-			buckets := m.GetHistogram().GetBucket()
-			l = Latency{quantile(g.before, buckets, 0.5), quantile(g.before, buckets, 0.99)}
-			g.before = buckets
+			l = Latency{quantile(g.before, m.GetHistogram(), 0.5), quantile(g.before, m.GetHistogram(), 0.99)}
+			g.before = m.GetHistogram()
 		}
 	}
 	g.at = now
@@ -82,30 +81,25 @@ func (g *gauge) read(now time.Time) (p Process, l Latency) {
 }
 
 // quantile estimates a quantile of what a histogram counted between two readings, as a Prometheus server does; nil if it
-// counted nothing. What is beyond the last bound counts as the last bound.
-func quantile(before, after []*dto.Bucket, q float64) *float64 {
-	grown := func(i int) float64 {
-		n := float64(after[i].GetCumulativeCount())
-		if i < len(before) {
-			n -= float64(before[i].GetCumulativeCount())
-		}
-		return n
-	}
-	last := len(after) - 1
-	if last >= 0 && math.IsInf(after[last].GetUpperBound(), 1) {
-		last--
-	}
-	if last < 0 || grown(len(after)-1) <= 0 {
+// counted nothing. What is beyond the last bound counts as the last bound. before may be nil.
+func quantile(before, after *dto.Histogram, q float64) *float64 {
+	grown := float64(after.GetSampleCount() - before.GetSampleCount())
+	if grown <= 0 {
 		return nil
 	}
-	rank, low, below := q*grown(len(after)-1), 0.0, 0.0
-	for i := range last + 1 {
-		high, n := after[i].GetUpperBound(), grown(i)
-		if n >= rank && n > below {
+	rank, low, below := q*grown, 0.0, 0.0
+	for i, bucket := range after.GetBucket() {
+		high, n := bucket.GetUpperBound(), float64(bucket.GetCumulativeCount())
+		if i < len(before.GetBucket()) {
+			n -= float64(before.GetBucket()[i].GetCumulativeCount())
+		}
+		if n >= rank && n > below && !math.IsInf(high, 1) {
 			v := low + (high-low)*(rank-below)/(n-below)
 			return &v
 		}
-		low, below = high, n
+		if !math.IsInf(high, 1) {
+			low, below = high, n
+		}
 	}
 	return &low
 }

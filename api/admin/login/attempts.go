@@ -11,18 +11,26 @@ import (
 // attempts are the logins that are tried: slowed down, counted and logged.
 type attempts struct {
 	throttle *throttle
-	address  func(*http.Request) string
+	known    func(*http.Request) string // a client's address, or ""
 	log      *slog.Logger
 	total    *prometheus.CounterVec
 }
 
 func newAttempts(cfg *Config) *attempts {
 	return &attempts{
-		throttle: newThrottle(cfg.Now), address: cfg.Address, log: cfg.Log,
+		throttle: newThrottle(cfg.Now), known: cfg.Address, log: cfg.Log,
 		total: promauto.With(cfg.Metrics).NewCounterVec(prometheus.CounterOpts{
 			Name: "pandapush_admin_login_failures_total", Help: "Logins that were refused, by reason.",
 		}, []string{"reason"}),
 	}
+}
+
+// address returns whom a request's failures are counted for.
+func (a *attempts) address(r *http.Request) string {
+	if known := a.known(r); known != "" {
+		return known
+	}
+	return hostOf(r)
 }
 
 // try returns a ThrottledError if a login must not be looked at yet. user is "" where it is not known before.

@@ -43,7 +43,8 @@ type Config struct {
 
 	Secret     []byte        // what cookies are sealed with, the same on all nodes; at least MinSecret bytes
 	SessionTTL time.Duration // of a login by OpenID; 12 hours if 0
-	// Address returns whom failed logins are counted for; nil: the host of the connection, as 64 bits if it is IPv6.
+	// Address returns whom failed logins are counted for. Where it says "", or is nil, that is the host of the connection,
+	// of IPv6 the first 64 bits.
 	Address func(*http.Request) string
 
 	Log     *slog.Logger          // nil for none
@@ -75,7 +76,7 @@ func New(cfg Config) (*Logins, error) {
 		cfg.SessionTTL = 12 * time.Hour
 	}
 	if cfg.Address == nil {
-		cfg.Address = hostOf
+		cfg.Address = func(*http.Request) string { return "" }
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/pandapush/pandapush"
+	"github.com/pandapush/pandapush/db"
+)
+
+type appRenameCmd struct {
+	storeFlags
+	App  pandapush.AppID `arg:"" help:"The application's id."`
+	Name string          `arg:"" help:"What people are to call it."`
+}
+
+// Run renames an application.
+func (c *appRenameCmd) Run(env *environment) error {
+	return c.change(env, func(ctx context.Context, d *db.DB) error {
+		_, err := d.UpdateApp(ctx, c.actor(), c.App, pandapush.AppChange{Name: &c.Name})
+		return absent(err, "application", c.App)
+	})
+}
+
+type appAdminsCmd struct {
+	storeFlags
+	App    pandapush.AppID `arg:"" help:"The application's id."`
+	Add    []string        `variable:"-" placeholder:"USER" help:"A user who may administer it from now on; may be given several times."`
+	Remove []string        `variable:"-" placeholder:"USER" help:"A user who may no longer."`
+}
+
+// Run changes who administers an application, and prints them.
+func (c *appAdminsCmd) Run(env *environment) error {
+	open := c.change
+	if len(c.Add) == 0 && len(c.Remove) == 0 {
+		open = c.withDB
+	}
+	return open(env, func(ctx context.Context, d *db.DB) error {
+		app, err := d.App(ctx, c.App)
+		if err != nil {
+			return absent(err, "application", c.App)
+		}
+		admins := slices.DeleteFunc(slices.Concat(app.Admins, c.Add), func(user string) bool { return slices.Contains(c.Remove, user) })
+		if len(c.Add) > 0 || len(c.Remove) > 0 {
+			if app, err = d.UpdateApp(ctx, c.actor(), c.App, pandapush.AppChange{Admins: append([]string{}, admins...)}); err != nil {
+				return absent(err, "application", c.App)
+			}
+		}
+		for _, user := range app.Admins {
+			if _, err := fmt.Fprintln(env.stdout, user); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+type appSettingsCmd struct {
+	storeFlags
+	App     pandapush.AppID `arg:"" help:"The application's id."`
+	Setting []string        `arg:"" optional:"" help:"NAME=VALUE, like publish_rate=50, suspended=true or origins=https://a.example,https://b.example; NAME= goes back to the server's default."`
+}
+
+// Run changes an application's settings, and prints them as JSON.
+func (c *appSettingsCmd) Run(env *environment) error {
+	open := c.change
+	if len(c.Setting) == 0 {
+		open = c.withDB
+	}
+	return open(env, func(ctx context.Context, d *db.DB) error {
+		app, err := d.App(ctx, c.App)
+		if err != nil {
+			return absent(err, "application", c.App)
+		}
+		if len(c.Setting) > 0 {
+			settings, err := withSettings(app.Settings, c.Setting)
+			if err != nil {
+				return err
+			}
+			if app, err = d.UpdateApp(ctx, c.actor(), c.App, pandapush.AppChange{Settings: &settings}); err != nil {
+				return absent(err, "application", c.App)
+			}
+		}
+		return printJSON(env.stdout, app.Settings)
+	})
+}
+
+// withSettings returns settings with some of them changed, by "NAME=VALUE".
+func withSettings(s pandapush.Settings, changes []string) (pandapush.Settings, error) {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return s, err
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(text, &fields); err != nil {
+		return s, err
+	}
+	for _, change := range changes {
+		name, value, ok := strings.Cut(change, "=")
+		if _, known := fields[name]; !ok || !known {
+			return s, fmt.Errorf("%q is not NAME=VALUE; names are %s", change, strings.Join(slices.Sorted(maps.Keys(fields)), ", "))
+		}
+		if fields[name], err = settingJSON(name, value); err != nil {
+			return s, err
+		}
+	}
+	if text, err = json.Marshal(fields); err != nil {
+		return s, err
+	}
+	var next pandapush.Settings
+	if err := json.Unmarshal(text, &next); err != nil {
+		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+			return s, fmt.Errorf("%s cannot be %s", wrong.Field, fields[wrong.Field])
+		}
+		return s, err
+	}
+	return next, nil
+}
+
+// settingJSON returns what a person has typed as JSON.
+func settingJSON(name, value string) (json.RawMessage, error) {
+	switch {
+	case value == "":
+		return json.RawMessage("null"), nil
+	case name == "origins":
+		return json.Marshal(strings.Split(value, ","))
+	case json.Valid([]byte(value)):
+		return json.RawMessage(value), nil
+	}
+	return json.Marshal(value)
+}
