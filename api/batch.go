@@ -113,22 +113,17 @@ func (s *Server) store(w http.ResponseWriter, r *http.Request, messages []pandap
 
 // parseBatch reads a batch, and checks each of its messages. The error says which is wrong, as a JSON pointer.
 func (s *Server) parseBatch(grant pandapush.Grant, body []byte) ([]pandapush.Message, error) {
-	elements, err := splitArray(body)
+	entries, err := parseEntries(body)
 	if err != nil {
 		return nil, err
 	}
-	messages := make([]pandapush.Message, 0, len(elements))
-	for i, element := range elements {
-		field := "/" + strconv.Itoa(i)
-		e, err := parseEntry(element)
-		if err != nil {
-			return nil, inField(err, field)
-		}
-		if messages, err = s.appendEntry(messages, grant, e); err != nil {
-			return nil, inField(err, field)
+	messages := make([]pandapush.Message, 0, min(len(entries), maxBatch))
+	for i := range entries {
+		if messages, err = s.appendEntry(messages, grant, entries[i]); err != nil {
+			return nil, inField(err, "/"+strconv.Itoa(i))
 		}
 		if len(messages) > maxBatch {
-			return nil, inField(badRequest(fmt.Sprintf("A batch has at most %d messages", maxBatch)), field)
+			return nil, inField(badRequest(fmt.Sprintf("A batch has at most %d messages", maxBatch)), "/"+strconv.Itoa(i))
 		}
 	}
 	if len(messages) == 0 {

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -96,7 +98,8 @@ func TestBadBatches(t *testing.T) {
 		{`[` + good + `] []`, nil, 400, "invalid-body", ""},
 		{"[{\"channel\":\"/app1/public/\xff\",\"data\":{}}]", nil, 400, "invalid-body", ""},
 		{`[` + good + `,1]`, nil, 400, "invalid-body", "/1"},
-		{`[` + good + `,null]`, nil, 400, "invalid-body", "/1"},
+		{`[` + good + `,null]`, nil, 400, "invalid-body", "/1/channel"},
+		{`[` + good + `,"x"]`, nil, 400, "invalid-body", "/1"},
 		{`[` + good + `,{}]`, nil, 400, "invalid-body", "/1/channel"},
 		{`[{"channel":"/app1/public/a"}]`, nil, 400, "invalid-body", "/0/data"},
 		{`[{"channel":"/app1/public/a","data":null}]`, nil, 400, "invalid-body", "/0/data"},
@@ -154,8 +157,10 @@ func FuzzBatch(f *testing.F) {
 	f.Add(`[{"channels":["/app1/public/a","/app1/private/b"],"data":{"a":[1e400]},"ttl":30,"exclude":"abc"}]`)
 	f.Add(`[{"channel":"/app1/public/a","data":{},"ttl":"1h"},{"Channel":"x"}]`)
 	f.Fuzz(func(t *testing.T, body string) {
-		s := newFixture(t, Config{})
-		w := s.do(http.MethodPost, "/batch/app1", body, "Authorization: "+basic(key))
+		s, w := newFixture(t, Config{}), httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodPost, "/batch/app1", strings.NewReader(body))
+		r.Header.Set("Authorization", basic(key))
+		s.echo.ServeHTTP(w, r)
 		if w.Code >= 500 || w.Code == http.StatusOK != (len(s.stream.messages) > 0) {
 			t.Fatalf("%d %s, %d messages stored", w.Code, w.Body, len(s.stream.messages))
 		}
@@ -165,4 +170,23 @@ func FuzzBatch(f *testing.F) {
 			}
 		}
 	})
+}
+
+func BenchmarkBatch(b *testing.B) {
+	f := newFixture(b, Config{})
+	message := `{"channel":"/app1/public/load","data":{"text":"` + strings.Repeat("x", 100) + `"}},`
+	body := "[" + strings.TrimSuffix(strings.Repeat(message, maxBatch), ",") + "]"
+	r := httptest.NewRequest(http.MethodPost, "/batch/app1", http.NoBody)
+	r.Header.Set("Authorization", basic(key))
+	w := discard{make(http.Header)}
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Body, r.ContentLength = io.NopCloser(strings.NewReader(body)), int64(len(body))
+		clear(w.header)
+		f.echo.ServeHTTP(w, r)
+		if len(f.stream.messages) != maxBatch {
+			b.Fatal("not published")
+		}
+		f.keys.used, f.stream.messages = f.keys.used[:0], f.stream.messages[:0]
+	}
 }

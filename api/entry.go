@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -33,48 +34,89 @@ func (t *ttlText) UnmarshalJSON(raw []byte) error {
 	return err
 }
 
-// splitArray returns the elements of a JSON array, still to be read, which is in UTF-8.
-func splitArray(body []byte) ([]json.RawMessage, error) {
+// parseEntries reads a JSON array of entries in UTF-8, and checks the shape of each. The error has its place as a JSON
+// pointer.
+func parseEntries(body []byte) ([]entry, error) {
 	if !utf8.Valid(body) {
 		return nil, badRequest(fmt.Sprintf("Invalid UTF-8 at byte %d", invalidUTF8(body)))
 	}
-	var elements []json.RawMessage
-	var mistyped *json.UnmarshalTypeError
-	switch err := json.Unmarshal(body, &elements); {
-	case errors.As(err, &mistyped):
-		return nil, badRequest("A batch is an array of messages")
-	case err != nil:
-		return nil, invalidJSON(body)
+	var entries []entry
+	if decode(body, &entries) != nil {
+		// The decoder does not say which element is wrong, so they are looked at one by one.
+		var err error
+		if entries, err = parseEach(body); err != nil {
+			return nil, err
+		}
 	}
-	return elements, nil
+	for i := range entries {
+		if err := entries[i].check(); err != nil {
+			return nil, inField(err, "/"+strconv.Itoa(i))
+		}
+	}
+	return entries, nil
 }
 
-// parseEntry reads an entry, and checks its shape. Unknown fields are refused: they are typing errors.
+// parseEach is the slow way to read entries, which finds what is wrong.
+func parseEach(body []byte) ([]entry, error) {
+	var elements []json.RawMessage
+	if err := json.Unmarshal(body, &elements); err != nil {
+		if _, mistyped := errors.AsType[*json.UnmarshalTypeError](err); mistyped {
+			return nil, badRequest("A batch is an array of messages")
+		}
+		return nil, invalidJSON(body)
+	}
+	entries := make([]entry, len(elements))
+	for i, element := range elements {
+		if err := decode(element, &entries[i]); err != nil {
+			return nil, inField(entryError(element, err), "/"+strconv.Itoa(i))
+		}
+	}
+	return entries, nil
+}
+
+// parseEntry reads one entry, and checks its shape.
 func parseEntry(raw []byte) (e entry, err error) {
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&e); err != nil {
+	if err := decode(raw, &e); err != nil {
 		return e, entryError(raw, err)
 	}
-	switch {
-	case len(bytes.TrimSpace(raw[decoder.InputOffset():])) > 0:
-		return e, badRequest("More than one JSON value")
-	case firstByte(raw) != '{':
-		return e, badRequest("A message is an object with channel and data")
-	case e.Channel == "" && len(e.Channels) == 0:
-		return e, inField(badRequest("Missing"), "/channel")
-	case e.Channel != "" && e.Channels != nil:
-		return e, inField(badRequest("Conflicts with channel"), "/channels")
-	case e.Data == nil:
-		return e, inField(badRequest("Missing"), "/data")
-	case firstByte(e.Data) != '{':
-		return e, inField(badRequest("Payload must be an object"), "/data")
+	return e, e.check()
+}
+
+var errMore = badRequest("More than one JSON value")
+
+// decode reads one JSON value. Unknown fields are refused: they are typing errors.
+func decode(raw []byte, to any) error {
+	decoder := json.NewDecoder(bytes.NewReader(raw))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(to); err != nil {
+		return err
 	}
-	return e, nil
+	if len(bytes.TrimSpace(raw[decoder.InputOffset():])) > 0 {
+		return errMore
+	}
+	return nil
+}
+
+// check returns what is wrong with an entry's shape.
+func (e *entry) check() error {
+	switch {
+	case e.Channel == "" && len(e.Channels) == 0:
+		return inField(badRequest("Missing"), "/channel")
+	case e.Channel != "" && e.Channels != nil:
+		return inField(badRequest("Conflicts with channel"), "/channels")
+	case e.Data == nil:
+		return inField(badRequest("Missing"), "/data")
+	case e.Data[0] != '{':
+		return inField(badRequest("Payload must be an object"), "/data")
+	}
+	return nil
 }
 
 // entryError turns the decoder's error into ours.
 func entryError(raw []byte, err error) error {
+	if errors.Is(err, errMore) {
+		return err
+	}
 	if mistyped, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		if mistyped.Field == "" {
 			return badRequest("A message is an object with channel and data")

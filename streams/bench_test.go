@@ -60,6 +60,27 @@ func appendAll(b *testing.B, n *streamstest.Node, m pandapush.Message, publisher
 	}
 }
 
+// BenchmarkAppendAll measures batches of a thousand messages of 128 bytes.
+func BenchmarkAppendAll(b *testing.B) {
+	const size = 1000
+	data := `{"text":"` + strings.Repeat("x", 128-11) + `"}`
+	n := streamstest.Open(b, streams.Config{
+		Redis: streams.Topology{URLs: []string{streamstest.Start(b, streamstest.Options{}).URL()}}, Node: "a", Log: slog.New(slog.DiscardHandler),
+	})
+	messages := make([]pandapush.Message, size)
+	for i := range messages {
+		messages[i] = streamstest.Message(b, "/bench/public/x", data)
+	}
+	n.Send("/bench/public/x", data)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := n.AppendAll(b.Context(), messages); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(size*b.N)/b.Elapsed().Seconds(), "appends/s")
+}
+
 // BenchmarkRead measures how fast a node reads what others have appended, from the append to Deliver.
 func BenchmarkRead(b *testing.B) {
 	data := `{"text":"` + strings.Repeat("x", 128-11) + `"}`
