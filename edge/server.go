@@ -79,6 +79,7 @@ type Server struct {
 	nodes    nodes
 	visitors *addresses
 	rates    *rates        // of publishing, by session
+	proofs   atomic.Uint32 // numbers the proofs of all sessions
 	readers  chan struct{} // a place for each session that may read from Redis at a time
 
 	ctx      context.Context // of the requests that come over sockets; ends when Run has returned

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"encoding/binary"
 	"slices"
 	"strings"
 	"sync"
@@ -26,32 +27,31 @@ type session struct {
 
 	saving sync.Mutex // held from making a record to having written it, so that an older one never comes later; before mu
 
-	mu         sync.Mutex
-	ended      bool
-	final      *pandapush.Session // the record as it is to be, once ended
-	fence      int64
-	ack        bool
-	expiry     bool // the client asked for its subscriptions to end with their grants
-	created    time.Time
-	lapses     time.Time // when the first of the grants expires; zero if that ends no subscription
-	subs       subscriptions
-	feeds      []*feed
-	queue      []*delivery // not yet written, oldest first
-	queued     int         // bytes in queue
-	spare      []*delivery // an empty slice to queue into next
-	scheduled  bool        // on the flusher's list, or being written to by one of its workers
-	catching   bool        // a goroutine is reading for it
-	outlet     outlet      // the path, if it is a socket or an event stream
-	poll       *poll       // the path, if it is a poll
-	held       *heldConnect
-	answer     pandapush.Answer // the last connect that was answered with messages
-	batch      int64            // the number of the last batch, for a client that acknowledges
-	proofs     []proof          // the pings under way, oldest first
-	proofSent  time.Time        // when the last ping was sent
-	proofCount byte             // numbers them
-	exception  bool             // the record says that this node's position does not hold for the session
-	excepted   *exceptedRecord  // what was last written of an exception; nil of others
-	seen       time.Time        // when the client last connected, or when its last connect was answered
+	mu        sync.Mutex
+	ended     bool
+	final     *pandapush.Session // the record as it is to be, once ended
+	fence     int64
+	ack       bool
+	expiry    bool // the client asked for its subscriptions to end with their grants
+	created   time.Time
+	lapses    time.Time // when the first of the grants expires; zero if that ends no subscription
+	subs      subscriptions
+	feeds     []*feed
+	queue     []*delivery // not yet written, oldest first
+	queued    int         // bytes in queue
+	spare     []*delivery // an empty slice to queue into next
+	scheduled bool        // on the flusher's list, or being written to by one of its workers
+	catching  bool        // a goroutine is reading for it
+	outlet    outlet      // the path, if it is a socket or an event stream
+	poll      *poll       // the path, if it is a poll
+	held      *heldConnect
+	answer    pandapush.Answer // the last connect that was answered with messages
+	batch     int64            // the number of the last batch, for a client that acknowledges
+	proofs    []proof          // the pings under way, oldest first
+	proofSent time.Time        // when the last ping was sent
+	exception bool             // the record says that this node's position does not hold for the session
+	excepted  *exceptedRecord  // what was last written of an exception; nil of others
+	seen      time.Time        // when the client last connected, or when its last connect was answered
 }
 
 // feed is how far a session has got in one application's stream. Its fields are guarded by the session's lock.
@@ -207,7 +207,7 @@ const (
 // proof is a ping under way: when its pong comes, what was written before it has arrived. On an event stream, which has no
 // pings, it is a connect: when the next one comes.
 type proof struct {
-	number  byte
+	number  uint32               // unlike those of any other session: a socket may turn to another one while a pong is under way
 	written []pandapush.Position // for each of the session's feeds
 }
 
@@ -219,13 +219,12 @@ func (s *session) proveLocked() []byte {
 	}
 	s.proofSent = now
 	s.markLocked()
-	return []byte{proofPing, s.proofCount}
+	return binary.BigEndian.AppendUint32([]byte{proofPing}, s.proofs[len(s.proofs)-1].number)
 }
 
 // markLocked begins a proof of what has been written so far.
 func (s *session) markLocked() {
-	s.proofCount++
-	p := proof{s.proofCount, make([]pandapush.Position, len(s.feeds))}
+	p := proof{s.server.proofs.Add(1), make([]pandapush.Position, len(s.feeds))}
 	for i, f := range s.feeds {
 		p.written[i] = f.taken
 	}
@@ -233,7 +232,7 @@ func (s *session) markLocked() {
 }
 
 // proven notes the pong of a proof. It comes by the socket that the ping went by, or counts for nothing.
-func (s *session) proven(out outlet, number byte) {
+func (s *session) proven(out outlet, number uint32) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.IndexFunc(s.proofs, func(p proof) bool { return p.number == number })

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"net/http"
 	"runtime/debug"
@@ -120,8 +121,8 @@ func (s *socket) handle(m frame.Message) {
 		s.net.AwaitRoom(s.server.ctx)
 		s.write(frame.Pong, m.Payload)
 	case frame.Pong:
-		if sess := s.session.Load(); sess != nil && len(m.Payload) == 2 && m.Payload[0] == proofPing {
-			sess.proven(s, m.Payload[1])
+		if sess := s.session.Load(); sess != nil && len(m.Payload) == 5 && m.Payload[0] == proofPing {
+			sess.proven(s, binary.BigEndian.Uint32(m.Payload[1:]))
 		}
 	case frame.Close:
 		s.finishWith(endClosed, echoed(frame.CloseCode(m.Payload)), "")
