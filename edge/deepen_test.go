@@ -78,3 +78,25 @@ func freshServer(t *testing.T, n int) (*Server, *memoryNode, []pandapush.Cursor)
 	}
 	return e, log, cursors
 }
+
+// A stream's first entry may be handed out before its join is answered. What is then read from before it does not have it again.
+func TestEntryThatOvertakesTheJoinIsThereOnce(t *testing.T) {
+	const last = 9
+	e, log, cursors := freshServer(t, last+1)
+	tenant := e.hub.enter("app")
+	entries, err := log.Range(t.Context(), "app", cursors[last-1].Position, cursors[last].Position, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Deliver("app", entries)
+	if err := tenant.join(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if why, _, err := e.gap(t.Context(), tenant, cursors[0]); why != "" || err != nil {
+		t.Fatalf("gap: %q, %v", why, err)
+	}
+	got, _ := tenant.window.read(cursors[0].Position, nil, func(*delivery) bool { return true }, 1000, 1<<20, nil)
+	if len(got) != last {
+		t.Errorf("the window has %d messages after the first, want %d", len(got), last)
+	}
+}

@@ -78,7 +78,7 @@ func (h *hub) Deliver(app pandapush.AppID, entries []pandapush.Message) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.cursor.Load() == nil { // faster than Join's answer: what came before is not in the window
-		t.window.reset(entries[0].Cursor.Position)
+		t.window.reset(entries[0].Cursor.Position.Prev())
 	}
 	for i := range entries {
 		t.current = encode(&entries[i])
