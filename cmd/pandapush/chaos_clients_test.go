@@ -168,11 +168,19 @@ func (r *chaosRecord) describe(clients []string) string {
 	return b.String()
 }
 
-// results returns all clients, once nothing happens to them any more.
+// results returns all clients as they are now: some may go on connecting.
 func (r *chaosRecord) results() []*chaosClient {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.SortedFunc(maps.Values(r.clients), func(a, b *chaosClient) int { return strings.Compare(a.name, b.name) })
+	list := make([]*chaosClient, 0, len(r.clients))
+	for _, c := range r.clients {
+		now := *c
+		now.has, now.events = maps.Clone(c.has), maps.Clone(c.events)
+		now.receipts, now.errors = slices.Clone(c.receipts), slices.Clone(c.errors)
+		list = append(list, &now)
+	}
+	slices.SortFunc(list, func(a, b *chaosClient) int { return strings.Compare(a.name, b.name) })
+	return list
 }
 
 // startChaosClients starts the instances of every kind. They end with the test.
