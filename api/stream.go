@@ -56,6 +56,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, grant pandapush.
 	if l.flush() {
 		l.run(w)
 	}
+	_ = control.SetWriteDeadline(time.Time{}) // the connection may serve other requests; net/http does not take it back
 	return nil
 }
 
