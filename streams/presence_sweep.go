@@ -13,6 +13,9 @@ const (
 	leaseSweepEvery = time.Second
 	leaseSweepLock  = 900 * time.Millisecond // a node that got it leaves the others out of this round
 	leaseSweepBatch = 256                    // seats given up before the next bucket has its turn
+
+	// leaseGrace is how long nothing is given up after Redis was away: nobody could touch a seat meanwhile, and now all do.
+	leaseGrace = 5 * time.Second
 )
 
 // sweepLeases takes the sessions whose leases have run out from their seats, until ctx ends: those of nodes that were killed
@@ -20,35 +23,36 @@ const (
 func (s *Streams) sweepLeases(ctx context.Context) {
 	ticker := time.NewTicker(leaseSweepEvery)
 	defer ticker.Stop()
-	for failing := false; ; {
+	failed := make(map[*backend]time.Time) // when each was away last
+	for {
 		select {
-		case <-ticker.C:
+		case now := <-ticker.C:
+			for _, b := range s.backends {
+				err := s.sweepLeasesOf(ctx, b, now.Sub(failed[b]) >= leaseGrace)
+				if err == nil || ctx.Err() != nil {
+					continue
+				}
+				if now.Sub(failed[b]) >= leaseGrace { // not one line a second
+					s.log.Warn("streams: giving up seats whose time has run out", "error", err)
+				}
+				failed[b] = now
+			}
 		case <-ctx.Done():
 			return
 		}
-		err := s.sweepLeasesOnce(ctx)
-		if err != nil && !failing && ctx.Err() == nil {
-			s.log.Warn("streams: giving up seats whose time has run out", "error", err)
-		}
-		failing = err != nil
 	}
 }
 
-// sweepLeasesOnce sweeps every backend that no other node has swept just now.
-func (s *Streams) sweepLeasesOnce(ctx context.Context) error {
-	var errs []error
-	for _, b := range s.backends {
-		got, err := b.cmd.SetArgs(ctx, s.keys.leaseSweep(b.first), s.cfg.Node, redis.SetArgs{Mode: "NX", TTL: leaseSweepLock}).Result()
-		switch {
-		case err != nil && !errors.Is(err, redis.Nil):
-			errs = append(errs, unavailable(err))
-		case got == "OK":
-			if err := s.expireLeases(ctx, b); err != nil {
-				errs = append(errs, err)
-			}
-		}
+// sweepLeasesOf sweeps a backend if no other node has done so just now. Without expire it only sees whether it is there.
+func (s *Streams) sweepLeasesOf(ctx context.Context, b *backend, expire bool) error {
+	got, err := b.cmd.SetArgs(ctx, s.keys.leaseSweep(b.first), s.cfg.Node, redis.SetArgs{Mode: "NX", TTL: leaseSweepLock}).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return unavailable(err)
 	}
-	return errors.Join(errs...)
+	if got != "OK" || !expire {
+		return nil
+	}
+	return s.expireLeases(ctx, b)
 }
 
 // expireLeases asks each bucket of a backend for what has run out, all of them in one round, and gives that up. It costs
