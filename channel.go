@@ -184,3 +184,9 @@ func kindOf(name string) Kind {
 	kind, _, _ := strings.Cut(rest, "/")
 	return Kind(kind)
 }
+
+// ChannelsChannel is where it is announced which channels of app begin and cease to have subscribers.
+func ChannelsChannel(app AppID) Channel { return Channel{"/" + string(app) + "/meta/channels"} }
+
+// StatisticsChannel is where app's numbers are told every few seconds.
+func StatisticsChannel(app AppID) Channel { return Channel{"/" + string(app) + "/meta/statistics"} }

@@ -9,15 +9,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Config is what a Server is made of. Node, Stream, Records, Presence, Keys and Log are required.
+// Config is what a Server is made of. Node, Stream, Records, Presence, Occupancy, Keys and Log are required.
 type Config struct {
-	Node     string // this node's name, unlike any other's
-	Stream   Stream
-	Records  Records
-	Presence Presence
-	Keys     Keys
-	Log      *slog.Logger
-	Metrics  prometheus.Registerer // nil for none
+	Node      string // this node's name, unlike any other's
+	Stream    Stream
+	Records   Records
+	Presence  Presence
+	Occupancy Occupancy
+	Keys      Keys
+	Log       *slog.Logger
+	Metrics   prometheus.Registerer // nil for none
 
 	// Timeout is how long a connect is held, and what clients are told; a session ends when its client has not connected
 	// for twice as long. Default 30 s.

@@ -3,7 +3,7 @@
 // what the streams bring.
 //
 // It keeps nothing that can't be lost with the process, and knows neither Redis nor SQL: what it needs of them are the
-// interfaces Stream, Records, Presence and Keys. A session is a record that any node can claim; only those that are attached, by
+// interfaces Stream, Records, Presence, Occupancy and Keys. A session is a record that any node can claim; only those that are attached, by
 // a socket, an event stream or a held poll, are in memory.
 //
 // # The way of a message
@@ -20,6 +20,7 @@
 //	subscribe.go   credential → grant → record → reply; and publish: credential → stream → reply
 //	since.go       where a subscription begins
 //	presence.go    rooms: a subscription is a seat in one, which is taken before the reply; presence_seats.go keeps it
+//	meta.go        what the server tells of an application: its numbers, and which channels are in use
 //	hub.go         an entry comes back from the stream: encode once, keep, match, queue
 //	window.go      the newest entries, in memory; deepen.go has it reach further back
 //	session.go     what a client wants, how far it has got, and what waits for it

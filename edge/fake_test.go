@@ -23,6 +23,7 @@ type memory struct {
 	positions map[string]map[pandapush.AppID]pandapush.Cursor
 	once      map[string]pandapush.Cursor
 	rooms     map[string]*memoryRoom
+	occupied  map[pandapush.AppID]*memoryOccupied
 	nodes     map[string]*memoryNode
 	expires   map[string]time.Time // of sessions
 	now       func() time.Time     // by which they do; set before any node runs

@@ -74,6 +74,24 @@ func (e *Server) seatFollower(ctx context.Context, s *session, head []byte) ([]b
 		head = append(head, oneLine(bayeux.AppendRoom(nil, sub.pattern.String(), &room))...)
 		head = append(head, eventTail...)
 	}
+	return e.followChannels(ctx, s, head)
+}
+
+// followChannels appends which channels are in use, as an event without a line "id", for a follower of the channel where
+// changes of that are announced.
+func (e *Server) followChannels(ctx context.Context, s *session, head []byte) ([]byte, error) {
+	for _, sub := range s.subs {
+		occupied, err := e.occupied(ctx, sub.pattern)
+		if err != nil {
+			return nil, fmt.Errorf("channels in use: %w", err)
+		}
+		if occupied == nil {
+			continue
+		}
+		s.snapshotLocked(s.feeds[0], sub, occupied.Cursor) // nobody else has s yet
+		head = append(head, eventData...)
+		head = append(appendOccupied(head, sub.pattern.App(), occupied), eventTail...)
+	}
 	return head, nil
 }
 

@@ -37,8 +37,17 @@ func roomOf(pattern pandapush.Pattern) (room pandapush.Channel, ok bool) {
 	return room, err == nil
 }
 
-// joinRooms seats a session in the rooms that it is about to subscribe to. Each start then has its room, and is at the
-// moment of that unless the client asked for what was before. joined are the seats that are new, for whoever has to undo it.
+// snapshots tells a session, before it subscribes, what stands in the channels that announce changes of it: it joins the rooms,
+// and sees which channels are in use. Each of those starts is then at the moment of that unless the client asked for what
+// was before. joined are the seats that are new, for whoever has to undo it.
+func (x *exchange) snapshots(id string, grants []pandapush.Grant, starts []bayeux.Start) (joined []pandapush.Seat, err error) {
+	if err := x.lookAtChannels(starts); err != nil {
+		return nil, err
+	}
+	return x.joinRooms(id, grants, starts)
+}
+
+// joinRooms seats a session in the rooms that it is about to subscribe to.
 func (x *exchange) joinRooms(id string, grants []pandapush.Grant, starts []bayeux.Start) (joined []pandapush.Seat, err error) {
 	checked := false
 	for i := range starts {
@@ -117,12 +126,15 @@ func (e *Server) leaveSeats(ctx context.Context, seats []pandapush.Seat) {
 	}
 }
 
-// snapshotOf returns when the client of a subscription is told who is in the room; zero if it is none.
+// snapshotOf returns when the client of a subscription is told what its notices change; zero if they change nothing.
 func snapshotOf(start bayeux.Start) pandapush.Cursor {
-	if start.Room == nil {
-		return pandapush.Cursor{}
+	switch {
+	case start.Room != nil:
+		return start.Room.Cursor
+	case start.Channels != nil:
+		return start.Channels.Cursor
 	}
-	return start.Room.Cursor
+	return pandapush.Cursor{}
 }
 
 // snapshotLocked notes when the client was told who is in the room of a subscription. Notices up to there that wait to be

@@ -105,7 +105,7 @@ func startWorldNode(t *testing.T, url, name string) *worldNode {
 	}
 	w := &worldNode{node: &node{keys: newMemoryKeys(t, testKey)}, mortal: &mortal{Streams: s}, clock: newClock()}
 	w.Server = New(Config{
-		Node: name, Stream: w.mortal, Records: w.mortal, Presence: w.mortal, Keys: w.keys, Log: slog.New(slog.DiscardHandler),
+		Node: name, Stream: w.mortal, Records: w.mortal, Presence: w.mortal, Occupancy: w.mortal, Keys: w.keys, Log: slog.New(slog.DiscardHandler),
 		Timeout: time.Minute, PresenceTTL: time.Minute, PingInterval: 24 * time.Hour, Now: w.clock.get,
 	})
 	router := echo.New()

@@ -156,6 +156,7 @@ func (e *Server) Run(ctx context.Context) error {
 	g.Go(func() error { return e.sweep(ctx, sweepInterval) })
 	g.Go(func() error { return e.writePositions(ctx) })
 	g.Go(func() error { return e.keepSeats(ctx) })
+	g.Go(func() error { return e.watchMeta(ctx) })
 	err := g.Wait()
 
 	for _, s := range e.outlets.refuse() {

@@ -31,6 +31,9 @@ func (x *exchange) subscribe(m *bayeux.Message) {
 		r.Ext = bayeux.AppendStarts(nil, starts, m.Array())
 	}
 	x.answer("subscribe", r)
+	if err == nil {
+		x.tellChannels(starts)
+	}
 }
 
 // known reports whether the session that m names may exist. It is asked for only if something else is wrong already: an
@@ -82,7 +85,7 @@ func (x *exchange) subscribeAll(m *bayeux.Message, patterns []pandapush.Pattern,
 	if err != nil {
 		return nil, err
 	}
-	joined, err := x.joinRooms(id, grants, starts)
+	joined, err := x.snapshots(id, grants, starts)
 	if err != nil {
 		return nil, err
 	}

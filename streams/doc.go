@@ -18,6 +18,9 @@
 //	pp:{b}:<app>:room:<ch>   hash    presence*.lua: user to number of seats and data  with the last user
 //	pp:{b}:<app>:seats:<ch>  hash    presence*.lua: session to user                 with the last session
 //	pp:{b}:<app>:members     string  presence*.lua: users of all rooms              -
+//	pp:{b}:<app>:channels    zset    channels-*.lua: channel in use to its end in ms  a minute after the last report
+//	pp:{b}:<app>:announce    string  channels-watch.lua: somebody hears of changes    after the caller's time to live
+//	pp:{0}:watched           zset    WatchChannels: application to its end in ms      -
 //	pp:{b}:leases            zset    presence*.lua: "session room" to its end in ms as the seats end
 //	pp:{b}:lease-sweep       string  the sweep of the leases' lock                  after a second
 //	pp:{b}:positions-<node>  hash    SavePositions: application to cursor           10 minutes after the last
@@ -48,8 +51,9 @@
 //	sessions.go   the records of sessions: create, claim, save, change, end, touch; sessions_list.go lists them
 //	record.go     a record and the pandapush.Session that it is
 //	positions.go  SavePositions, Position: how far a node got that may die
-//	presence.go   rooms: join, leave, touch, list; the scripts begin with what they share, presence.lua
+//	presence.go   rooms: join, leave, touch, list; the scripts begin with what they share, notice.lua and presence.lua
 //	presence_sweep.go   seats whose time has run out
+//	channels.go   which channels of an application have subscribers, while somebody watches
 //	calls.go      how all of these share pipelines
 //	control.go    Notify, Notice: to all nodes
 //	mail.go       Send: to one

@@ -75,8 +75,23 @@ func (k keys) session(id string) string { return k.bucket(bucketOf(id)) + sessio
 func (k keys) room(room pandapush.Channel) []string {
 	app := room.App()
 	own := k.bucket(bucketOf(app)) + string(app)
-	return append(k.app(app).all(), own+":room:"+room.String(), own+":seats:"+room.String(), own+":members", k.leases(bucketOf(app)))
+	return append(k.app(app).all(), own+":room:"+room.String(), own+":seats:"+room.String(), k.members(app), k.leases(bucketOf(app)))
 }
+
+// channels names the sorted set of app's channels that have subscribers, and announce the mark that says whether changes of
+// it are announced.
+func (k keys) channels(app pandapush.AppID) (channels, announce string) {
+	own := k.bucket(bucketOf(app)) + string(app)
+	return own + ":channels", own + ":announce"
+}
+
+// members names the number of all members of app's rooms.
+func (k keys) members(app pandapush.AppID) string {
+	return k.bucket(bucketOf(app)) + string(app) + ":members"
+}
+
+// watched names the sorted set of the applications whose channels are watched, by when that ends.
+func (k keys) watched() string { return k.bucket(0) + "watched" }
 
 // leases names the sorted set of the seats in bucket b, by when they are given up.
 func (k keys) leases(b int) string { return k.bucket(b) + "leases" }

@@ -29,11 +29,15 @@ var (
 	sessionEndScript    = loadLua("session-end")
 	shareScript         = loadLua("share")
 
-	presenceJoinScript  = loadLua("presence", "presence-join")
-	presenceLeaveScript = loadLua("presence", "presence-leave")
-	presenceListScript  = loadLua("presence", "presence-list")
+	presenceJoinScript  = loadLua("notice", "presence", "presence-join")
+	presenceLeaveScript = loadLua("notice", "presence", "presence-leave")
+	presenceListScript  = loadLua("notice", "presence", "presence-list")
 	presenceTouchScript = loadLua("presence-touch")
 	presenceDueScript   = loadLua("presence-due")
+
+	channelsWatchScript  = loadLua("channels-watch")
+	channelsReportScript = loadLua("notice", "channels-report")
+	channelsListScript   = loadLua("notice", "channels-list")
 )
 
 // lua is a script, and the hash by which Redis knows it once it has run it.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -89,5 +91,44 @@ func TestPresenceSurvivesADeploy(t *testing.T) {
 	r := nodes[1].get(t, "/presence/devapp/room?token="+mustCommand(t, env, "token", room, "--key", devKey.id, "--sub"))
 	if !strings.Contains(r.body, `"count":6`) {
 		t.Errorf("the room is %s", r.body)
+	}
+}
+
+// TestMetaChannels: the numbers of an application, and which of its channels are in use, over two nodes.
+func TestMetaChannels(t *testing.T) {
+	_, nodes := startTwo(t)
+	nodes[1].dial(t).subscribe(devKey, "/devapp/private/there")
+	s := nodes[0].dial(t)
+	s.subscribe(devKey, "/devapp/private/here")
+	s.subscribe(devKey, "/devapp/meta/*")
+
+	used, told := map[string]bool{}, false
+	for !told || len(used) < 2 {
+		m := s.delivery()
+		switch m.Channel {
+		case "/devapp/meta/channels":
+			var news struct{ Occupied []string }
+			if err := json.Unmarshal(m.Data, &news); err != nil {
+				t.Fatalf("%s: %v", m.Data, err)
+			}
+			for _, channel := range news.Occupied {
+				if used[channel] || !strings.HasPrefix(channel, "/devapp/private/") {
+					t.Errorf("told that %s is in use", channel)
+				}
+				used[channel] = true
+			}
+		case "/devapp/meta/statistics":
+			var news struct {
+				Source string
+				Stats  struct{ Sessions, Subscriptions, Channels int }
+			}
+			if err := json.Unmarshal(m.Data, &news); err != nil || news.Source != "cluster" {
+				t.Fatalf("%s: %v", m.Data, err)
+			}
+			told = news.Stats.Sessions == 2 && news.Stats.Subscriptions == 3 && news.Stats.Channels == 2
+		}
+	}
+	if r := nodes[0].publish(t, devKey.sign, "/devapp/meta/channels", `{}`); r.status != http.StatusNotFound {
+		t.Errorf("publishing on a meta channel: %d %s", r.status, r.body)
 	}
 }

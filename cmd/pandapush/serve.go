@@ -32,15 +32,16 @@ import (
 
 // What the packages need of each other is declared where it is needed; here it is seen to fit.
 var (
-	_ edge.Stream   = (*streams.Streams)(nil)
-	_ edge.Records  = (*streams.Streams)(nil)
-	_ edge.Presence = (*streams.Streams)(nil)
-	_ edge.Keys     = (*db.KeyRing)(nil)
-	_ api.Stream    = (*streams.Streams)(nil)
-	_ api.Limiter   = (*streams.Streams)(nil)
-	_ api.Rooms     = (*streams.Streams)(nil)
-	_ api.KeyRing   = (*db.KeyRing)(nil)
-	_ api.Follower  = (*edge.Server)(nil)
+	_ edge.Stream    = (*streams.Streams)(nil)
+	_ edge.Records   = (*streams.Streams)(nil)
+	_ edge.Presence  = (*streams.Streams)(nil)
+	_ edge.Occupancy = (*streams.Streams)(nil)
+	_ edge.Keys      = (*db.KeyRing)(nil)
+	_ api.Stream     = (*streams.Streams)(nil)
+	_ api.Limiter    = (*streams.Streams)(nil)
+	_ api.Rooms      = (*streams.Streams)(nil)
+	_ api.KeyRing    = (*db.KeyRing)(nil)
+	_ api.Follower   = (*edge.Server)(nil)
 )
 
 type serveCmd struct {
@@ -184,7 +185,7 @@ func (s *server) prepareSchema(ctx context.Context) error {
 // buildFront makes what clients talk to.
 func (s *server) buildFront(metrics *prometheus.Registry) error {
 	s.edge = edge.New(edge.Config{
-		Node: s.node, Stream: s.streams, Records: s.streams, Presence: s.streams, Keys: s.keys, Log: s.log, Metrics: metrics,
+		Node: s.node, Stream: s.streams, Records: s.streams, Presence: s.streams, Occupancy: s.streams, Keys: s.keys, Log: s.log, Metrics: metrics,
 		Timeout: time.Duration(s.cfg.ConnectTimeout), PingInterval: time.Duration(s.cfg.PingInterval), BatchWindow: time.Duration(s.cfg.BatchWindow), WriteTimeout: time.Duration(s.cfg.WriteTimeout),
 		PresenceTTL: time.Duration(s.cfg.PresenceTTL),
 		Limits: edge.Limits{
@@ -239,12 +240,14 @@ func (s *server) run(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error { return s.edge.Run(background) })
-	if s.cfg.AuthMethod != "none" { // else nobody can look
-		g.Go(func() error {
-			s.live.Run(background)
-			return nil
-		})
-	}
+	g.Go(func() error {
+		s.live.Run(background)
+		return nil
+	})
+	g.Go(func() error {
+		s.tellStatistics(background)
+		return nil
+	})
 	g.Go(func() error {
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)
@@ -291,6 +294,24 @@ func (s *server) notice(n streams.Notice) {
 func (s *server) keysChanged() {
 	if s.edge != nil {
 		s.edge.Revalidate()
+	}
+}
+
+// tellStatistics tells those who listen on a meta channel what each sample of the live numbers says, until ctx ends.
+func (s *server) tellStatistics(ctx context.Context) {
+	for {
+		select {
+		case <-s.live.Next():
+		case <-ctx.Done():
+			return
+		}
+		s.edge.TellStatistics(ctx, func(app pandapush.AppID) pandapush.Statistics {
+			n := s.live.App(app)
+			if n == nil {
+				return pandapush.Statistics{}
+			}
+			return pandapush.Statistics{Sessions: n.Connections, Subscriptions: n.Subscriptions, Published: n.Published, Delivered: n.Delivered}
+		})
 	}
 }
 

@@ -40,6 +40,8 @@ type Start struct {
 	Gap     string           // why some of that may be missing; "" if it is all there
 	GapTo   pandapush.Cursor // where what is there begins
 	Room    *pandapush.Room  // who is in the room that the pattern names; nil if it names none
+	// Channels are those in use, for a pattern that matches the channel where that is announced; else nil.
+	Channels *pandapush.Occupied
 }
 
 // AppendStarts appends the "ext" of a reply to a subscribe: the cursor at which the subscription begins, for one that

@@ -153,6 +153,17 @@ func AppendNotice(dst []byte, channel pandapush.Channel, data []byte, id pandapu
 	return append(dst, `"}}`...)
 }
 
+// AppendLive is AppendNotice for what is told to those who are connected at the moment, and not kept: it has no id.
+func AppendLive(dst []byte, channel pandapush.Channel, data []byte) []byte {
+	dst = append(dst, `{"channel":"`...)
+	dst = append(dst, channel.String()...)
+	dst = append(dst, `","data":`...)
+	dst = append(dst, data...)
+	dst = append(dst, `,"ext":{"notice":"`...)
+	dst = append(dst, channel.Kind()...)
+	return append(dst, `"}}`...)
+}
+
 // appendString appends s as a JSON string. Besides what JSON demands it escapes U+2028 and U+2029, which end a line in
 // JavaScript, and it replaces bytes that are not UTF-8.
 func appendString(dst []byte, s string) []byte {

@@ -83,6 +83,13 @@ func (t *Trie[T]) Each(visit func(T)) {
 	}
 }
 
+// Channels calls visit with every pattern that has values and no wildcard, in no order. visit must not change the trie.
+func (t *Trie[T]) Channels(visit func(channel string)) {
+	for channel := range t.exact {
+		visit(channel)
+	}
+}
+
 // Len returns the number of (pattern, value) pairs.
 func (t *Trie[T]) Len() int { return t.size }
 

@@ -23,7 +23,7 @@ if not known then
 end
 if not known or limit >= 0 and known ~= data then
   put(user, math.max(1, seated + first), data)
-  announce(notice)
+  announce(room, notice)
 elseif first == 1 then
   put(user, seated + 1, known)
 end

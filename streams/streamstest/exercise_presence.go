@@ -24,6 +24,7 @@ var presenceStories = []story{
 	{"a large room comes in pages", largeRoom},
 	{"rooms of one name in two applications are two", roomIsolation},
 	{"names and data of any kind", strangeMembers},
+	{"channels in use are announced once, while somebody watches", occupiedChannels},
 }
 
 // seat is a session's place in the room of these tests. The data is {"id":user} and what more says.
@@ -305,4 +306,49 @@ func strangeMembers(t *testing.T, a, _ *Node) {
 	if !maps.EqualFunc(told, want, func(bool, string) bool { return true }) {
 		t.Errorf("by the notices there are %v, want %v", told, want)
 	}
+}
+
+func occupiedChannels(t *testing.T, a, b *Node) {
+	t.Helper()
+	a.MustJoin("shop")
+	report := func(n *Node, ttl time.Duration, channels ...string) {
+		t.Helper()
+		if err := n.ReportChannels(t.Context(), "shop", channels, ttl); err != nil {
+			t.Fatal(err)
+		}
+	}
+	watch := func(announce bool) (channels int64) {
+		t.Helper()
+		channels, _, err := a.WatchChannels(t.Context(), "shop", announce, ttl)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return channels
+	}
+	if n := watch(false); n != 0 {
+		t.Errorf("%d channels are in use before anybody said so", n)
+	}
+	if apps, err := b.WatchedApps(t.Context()); err != nil || fmt.Sprint(apps) != "[shop]" {
+		t.Errorf("watched are %v, %v", apps, err)
+	}
+	report(b, ttl, "/shop/public/a")
+	if n := watch(true); n != 1 {
+		t.Errorf("%d channels are in use, want 1", n)
+	}
+	report(a, ttl, "/shop/public/a", "/shop/public/b")
+	report(b, time.Nanosecond, "/shop/public/c")
+	list, cursor, err := b.OccupiedChannels(t.Context(), "shop")
+	if err != nil || fmt.Sprint(slices.Sorted(slices.Values(list))) != "[/shop/public/a /shop/public/b /shop/public/c]" {
+		t.Errorf("in use are %v, %v", list, err)
+	}
+	if all := a.Await("shop", cursor); len(all) != 2 || all[1].Cursor != cursor {
+		t.Errorf("the list is of %v, after %v", cursor, all)
+	}
+	for len(list) == 3 { // its time runs by Redis' clock
+		report(a, ttl)
+		if list, _, err = b.OccupiedChannels(t.Context(), "shop"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wantNotices(t, a, `{"occupied":["/shop/public/b"]}`, `{"occupied":["/shop/public/c"]}`, `{"vacated":["/shop/public/c"]}`)
 }
