@@ -104,7 +104,7 @@ func (f *file) serve(caching, location string) http.Handler {
 
 // acceptsGzip reports whether the client takes gzip, which every browser does.
 func acceptsGzip(r *http.Request) bool {
-	for _, coding := range strings.Split(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
+	for coding := range strings.SplitSeq(strings.Join(r.Header.Values("Accept-Encoding"), ","), ",") {
 		name, weight, _ := strings.Cut(strings.ReplaceAll(coding, " ", ""), ";")
 		refused := weight != "" && strings.Trim(weight, "q=0.") == "" // "q=0.000" is "not at all"
 		if strings.EqualFold(name, "gzip") && !refused {
