@@ -45,6 +45,7 @@ func (e *Server) attach(ctx context.Context, m *bayeux.Message, p path) (*sessio
 			return s, nil // the outlet is its path already
 		}
 	}
+	defer e.sessions.claiming(id)()
 	record, owner, err := e.cfg.Records.ClaimSession(ctx, id, e.ttl())
 	if errors.Is(err, pandapush.ErrNotFound) {
 		return nil, errUnknownSession

@@ -15,8 +15,55 @@ import (
 
 // sessions is the registry of the sessions that are attached to this node, and for a moment of those that were.
 type sessions struct {
-	mu  sync.RWMutex
-	all map[string]*session
+	mu     sync.RWMutex
+	all    map[string]*session
+	claims map[string]*claims // of sessions that are being attached
+}
+
+// claims are those of one session that are under way: its record has been read, or is about to be.
+type claims struct {
+	count int
+	done  chan struct{} // closed when there are none
+}
+
+// claiming notes that a session's record is about to be read, to register the session. The returned function is to be called
+// when that is done, or was given up.
+func (r *sessions) claiming(id string) (done func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c := r.claims[id]
+	if c == nil {
+		c = &claims{done: make(chan struct{})}
+		if r.claims == nil {
+			r.claims = map[string]*claims{}
+		}
+		r.claims[id] = c
+	}
+	c.count++
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if c.count--; c.count == 0 {
+			delete(r.claims, id)
+			close(c.done)
+		}
+	}
+}
+
+// living returns the session of a client id, if it is attached here. One that is being attached is waited for: its record
+// may have been read before the caller changed it.
+func (r *sessions) living(ctx context.Context, id string) (*session, bool) {
+	r.mu.RLock()
+	s, c := r.all[id], r.claims[id]
+	r.mu.RUnlock()
+	if (s == nil || s.finally() != nil) && c != nil {
+		select {
+		case <-c.done:
+		case <-ctx.Done():
+		}
+		s, _ = r.get(id)
+	}
+	return s, s != nil && s.finally() == nil
 }
 
 // addOrGet registers a session, unless there is a living one of its name: then it returns that, and true.

@@ -136,7 +136,7 @@ func (x *exchange) change(id string, c change) error {
 	if err != nil {
 		return err
 	}
-	if s, ok := e.sessions.get(id); ok && s.finally() == nil {
+	if s, ok := e.sessions.living(ctx, id); ok {
 		if x.socket != nil {
 			s.renewSnapshots(c.Add)
 			x.changes = append(x.changes, func() { e.applyTo(ctx, s, c) })
@@ -157,7 +157,7 @@ func (x *exchange) change(id string, c change) error {
 
 // applyChange makes a change that another node has made in the record.
 func (e *Server) applyChange(m pandapush.Mail) {
-	s, ok := e.sessions.get(m.Session)
+	s, ok := e.sessions.living(e.ctx, m.Session)
 	if !ok {
 		return
 	}
