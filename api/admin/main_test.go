@@ -57,7 +57,7 @@ const (
 // fixture is the admin API on a real database and a real Redis.
 type fixture struct {
 	*echo.Echo
-	t        *testing.T
+	t        testing.TB
 	document *openapitest.Document
 	admin    *admin.Server
 	store    *db.DB
@@ -71,7 +71,7 @@ type fixture struct {
 
 var secret = []byte("0123456789abcdef0123456789abcdef")
 
-func newFixture(t *testing.T, store *db.DB) *fixture {
+func newFixture(t testing.TB, store *db.DB) *fixture {
 	t.Helper()
 	f := &fixture{Echo: echo.New(), t: t, store: store}
 	var err1, err2, err3, err4 error
@@ -87,7 +87,7 @@ func newFixture(t *testing.T, store *db.DB) *fixture {
 			t.Fatal(err)
 		}
 	}
-	f.streams = streamstest.Open(t, streams.Config{Redis: streams.Topology{URLs: []string{streamstest.Redis(t)}}, Node: "one"})
+	f.streams = streamstest.Open(t, streams.Config{Redis: streams.Topology{URLs: []string{streamstest.Redis(t)}}, Node: "one", MaxLen: 2_000_000})
 	f.keys = db.NewKeyRing(store, db.KeyRingConfig{})
 	registry := prometheus.NewRegistry()
 	f.live = live.NewSampler(live.Config{
@@ -228,4 +228,24 @@ func (f *fixture) runLive() {
 		running.Wait()
 	})
 	<-first
+}
+
+// fill publishes so many messages, and returns the id of the first.
+func (f *fixture) fill(app pandapush.App, entries int) string {
+	f.t.Helper()
+	batch := make([]pandapush.Message, 1000)
+	for i := range batch {
+		batch[i] = streamstest.Message(f.t, fmt.Sprintf("/%s/public/channel-%d", app.ID, i%10), `{"text":"a message of a usual size, more or less"}`)
+	}
+	first := ""
+	for range entries / len(batch) {
+		cursors, err := f.streams.AppendAll(f.t.Context(), batch)
+		if err != nil {
+			f.t.Fatal(err)
+		}
+		if first == "" {
+			first = cursors[0].String()
+		}
+	}
+	return first
 }

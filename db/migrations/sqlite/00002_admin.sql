@@ -6,7 +6,7 @@ ALTER TABLE applications ADD COLUMN settings text; -- JSON; null for the server'
 ALTER TABLE keys ADD COLUMN previous_secret varchar(1024);
 ALTER TABLE keys ADD COLUMN previous_until datetime;
 
-CREATE INDEX application_users_user_id ON application_users (user_id);
+CREATE INDEX application_users_user_id ON application_users (user_id, application_id);
 
 -- Rows outlive what they are about, hence no reference.
 CREATE TABLE audit (
