@@ -1,0 +1,2 @@
+export { Client } from "./client.js";
+export { ConnectionError, EndedError, PandapushError } from "./errors.js";
