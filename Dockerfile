@@ -10,12 +10,22 @@ RUN npm ci --no-audit --no-fund
 COPY client ./
 RUN npm run build
 
+FROM node:22-bookworm-slim AS admin-ui
+WORKDIR /src/admin-ui
+COPY admin-ui/package.json admin-ui/package-lock.json ./
+RUN npm ci --no-audit --no-fund
+COPY client/src ../client/src
+COPY api/admin/openapi.json ../api/admin/openapi.json
+COPY admin-ui ./
+RUN npm run build
+
 FROM golang:1.26-bookworm AS server
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download
 COPY . .
 COPY --from=client /src/client/dist client/dist
+COPY --from=admin-ui /src/admin-ui/dist admin-ui/dist
 # .git is not in the build context: what it knows comes from outside.
 ARG VERSION REVISION
 RUN scripts/build

@@ -1,0 +1,114 @@
+import { keepPreviousData, QueryClient, queryOptions } from "@tanstack/react-query";
+import { api, data } from "./client.js";
+import { RequestError } from "./problem.js";
+import type { operations } from "./schema.js";
+
+/** Every look at the server, with the key that it is kept under. Keys of an application begin with ["app", id]. */
+
+export const queryClient = new QueryClient({
+  defaultOptions: {
+    queries: {
+      // Trying again helps where the server is away; a refusal stays one.
+      retry: (failures, error) =>
+        failures < 2 && error instanceof RequestError && (error.status === 0 || error.status >= 500),
+      staleTime: 2000,
+    },
+  },
+});
+
+const path = (applicationId: string) => ({ path: { applicationId } });
+
+export const infoQuery = queryOptions({
+  queryKey: ["info"],
+  queryFn: () => data(api.GET("/info")),
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+/** What a list of applications can be asked for. */
+export interface ApplicationsWanted {
+  search: string;
+  sort: "name" | "created_at" | "id";
+  order: "asc" | "desc";
+  offset: number;
+}
+
+/** How many applications a page has. One more is asked for: it tells that there is a next page. */
+export const applicationsPage = 50;
+
+export const applicationsQuery = ({ search, ...wanted }: ApplicationsWanted) =>
+  queryOptions({
+    queryKey: ["applications", search, wanted],
+    queryFn: () => {
+      const query = { ...wanted, ...(search ? { search } : {}), limit: applicationsPage + 1 };
+      return data(api.GET("/applications", { params: { query } }));
+    },
+    placeholderData: keepPreviousData,
+    refetchInterval: 5000,
+  });
+
+export const applicationQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["app", id],
+    queryFn: () => data(api.GET("/application/{applicationId}", { params: path(id) })),
+  });
+
+export const settingsQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["app", id, "settings"],
+    queryFn: () => data(api.GET("/application/{applicationId}/settings", { params: path(id) })),
+  });
+
+export const keysQuery = (id: string) =>
+  queryOptions({
+    queryKey: ["app", id, "keys"],
+    queryFn: () => data(api.GET("/application/{applicationId}/keys", { params: path(id) })),
+  });
+
+/** A key, and how much would end with it. */
+export const keyUseQuery = (applicationId: string, keyId: string) =>
+  queryOptions({
+    queryKey: ["app", applicationId, "key", keyId],
+    queryFn: () =>
+      data(api.GET("/application/{applicationId}/keys/{keyId}", { params: { path: { applicationId, keyId } } })),
+    gcTime: 0,
+  });
+
+type Wanted<Operation extends keyof operations> = NonNullable<operations[Operation]["parameters"]["query"]>;
+
+/** What a look at a stream is asked for. */
+export type EntriesWanted = Wanted<"listEntries">;
+export type ConnectionsWanted = Wanted<"listConnections">;
+
+export const entriesPage = (id: string, query: EntriesWanted) =>
+  data(api.GET("/application/{applicationId}/stream", { params: { ...path(id), query } }));
+
+export const entryQuery = (applicationId: string, entryId: string) =>
+  queryOptions({
+    queryKey: ["app", applicationId, "entry", entryId],
+    queryFn: () =>
+      data(api.GET("/application/{applicationId}/stream/{entryId}", { params: { path: { applicationId, entryId } } })),
+  });
+
+export const connectionsQuery = (id: string, query: ConnectionsWanted) =>
+  queryOptions({
+    queryKey: ["app", id, "connections", query],
+    queryFn: () => data(api.GET("/application/{applicationId}/connections", { params: { ...path(id), query } })),
+    placeholderData: keepPreviousData,
+    refetchInterval: 10_000,
+  });
+
+/** A page of changes, of one application or of all that the user may see. */
+export const changesPage = (applicationId: string | null, before: number | null) => {
+  const query = { limit: 100, ...(before === null ? {} : { before }) };
+  return applicationId === null
+    ? data(api.GET("/audit", { params: { query } }))
+    : data(api.GET("/application/{applicationId}/audit", { params: { ...path(applicationId), query } }));
+};
+
+export const nodesQuery = queryOptions({
+  queryKey: ["nodes"],
+  queryFn: () => data(api.GET("/nodes")),
+  refetchInterval: 5000,
+});
+
+export const configQuery = queryOptions({ queryKey: ["config"], queryFn: () => data(api.GET("/config")) });

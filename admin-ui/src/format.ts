@@ -1,0 +1,61 @@
+/** Numbers and times for people. */
+
+const number = new Intl.NumberFormat("en");
+const decimal = new Intl.NumberFormat("en", { maximumFractionDigits: 1 });
+const compact = new Intl.NumberFormat("en", { notation: "compact", maximumFractionDigits: 1 });
+const dateTime = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
+const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
+
+/** A count: 1,234. */
+export const count = (n: number): string => number.format(n);
+
+/** A rate: small ones with a decimal, large ones shortened: 0.4, 12.5, 1.2K. */
+export const rate = (n: number): string => (n < 1000 ? decimal.format(n) : compact.format(n));
+
+/** Bytes: 812 B, 1.5 KiB, 3 MiB. */
+export function bytes(n: number): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+  let unit = 0;
+  let value = n;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${decimal.format(unit === 0 ? Math.round(value) : value)} ${units[unit]}`;
+}
+
+const spans: [name: Intl.RelativeTimeFormatUnit, seconds: number][] = [
+  ["year", 365 * 86400],
+  ["month", 30 * 86400],
+  ["day", 86400],
+  ["hour", 3600],
+  ["minute", 60],
+  ["second", 1],
+];
+
+/** How long ago, or how soon: "3 minutes ago", "in 7 days". */
+export function fromNow(time: string, now: number = Date.now()): string {
+  const seconds = Math.round((Date.parse(time) - now) / 1000);
+  const [unit, size] = spans.find(([, size]) => Math.abs(seconds) >= size) ?? ["second", 1];
+  return relative.format(Math.round(seconds / size), unit);
+}
+
+/** A moment in the reader's time zone: 23 Nov 2026, 14:03:12. */
+export const moment = (time: string): string => dateTime.format(new Date(time));
+
+/** How long: "250 ms", "12.5 s", "3 min", "2 h", "7 days". */
+export function duration(seconds: number): string {
+  if (seconds < 1) {
+    return `${decimal.format(seconds * 1000)} ms`;
+  }
+  if (seconds < 60) {
+    return `${decimal.format(seconds)} s`;
+  }
+  if (seconds < 3600) {
+    return `${decimal.format(seconds / 60)} min`;
+  }
+  return seconds < 2 * 86400 ? `${decimal.format(seconds / 3600)} h` : `${decimal.format(seconds / 86400)} days`;
+}
+
+/** JSON over several lines. */
+export const pretty = (value: unknown): string => JSON.stringify(value, null, 2) ?? "";

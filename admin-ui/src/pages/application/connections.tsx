@@ -1,0 +1,165 @@
+import { Badge, Button, Group, Table, Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useState } from "react";
+import { api, data } from "../../api/client.js";
+import { connectionsQuery, queryClient } from "../../api/queries.js";
+import type { Connection } from "../../api/schema.js";
+import { count, duration } from "../../format.js";
+import { Confirm } from "../../parts/confirm.js";
+import { Empty, Loaded } from "../../parts/loaded.js";
+import { Section } from "../../parts/page.js";
+import { SearchField } from "../../parts/search-field.js";
+import { DataTable } from "../../parts/table.js";
+import { When } from "../../parts/when.js";
+import { useMayChange } from "../../user.js";
+import { useApplication } from "./frame.js";
+
+const limit = 200;
+
+/** Who is subscribed to the application's channels. */
+export function Connections() {
+  const { id } = useApplication();
+  const { channel = "", user = "" } = useSearch({ from: "/application/$id/connections" });
+  const navigate = useNavigate();
+  const query = useQuery(connectionsQuery(id, { limit, ...(channel ? { channel } : {}), ...(user ? { user } : {}) }));
+  const want = (change: { channel?: string; user?: string }) =>
+    void navigate({
+      to: "/application/$id/connections",
+      params: { id },
+      search: { channel, user, ...change },
+      replace: true,
+    });
+  return (
+    <Section
+      title="Connections"
+      flush
+      actions={
+        <>
+          <SearchField
+            label={`Channel, e.g. /${id}/public/news`}
+            value={channel}
+            change={(channel) => want({ channel })}
+          />
+          <SearchField label="User id" value={user} change={(user) => want({ user })} />
+        </>
+      }
+    >
+      <Loaded query={query}>
+        {({ connections, complete }) =>
+          connections.length === 0 ? (
+            <Empty title="Nobody is connected">
+              {channel || user
+                ? "No connection matches."
+                : "Connections that subscribe to this application show up here."}
+            </Empty>
+          ) : (
+            <>
+              <ConnectionTable connections={connections} />
+              <Text size="sm" c="dimmed" p="sm" px="md">
+                {count(connections.length)} shown.{" "}
+                {!complete && "There may be more: narrow them down by channel or user."}
+              </Text>
+            </>
+          )
+        }
+      </Loaded>
+    </Section>
+  );
+}
+
+const kinds: Record<string, string> = {
+  websocket: "WebSocket",
+  "long-polling": "long-polling",
+  "callback-polling": "callback-polling",
+  eventsource: "EventSource",
+  sse: "event stream",
+};
+
+function ConnectionTable({ connections }: { connections: Connection[] }) {
+  const { id } = useApplication();
+  const mayChange = useMayChange();
+  const [ending, setEnding] = useState<Connection | null>(null);
+  const head = ["Connection", "Transport", "Channels", "Node", { end: "Behind" }, "Since"];
+  const disconnect = async (connection: Connection) => {
+    const path = { applicationId: id, connectionId: connection.id };
+    await data(
+      api.DELETE("/application/{applicationId}/connections/{connectionId}", { params: { path }, parseAs: "text" }),
+    );
+    await queryClient.invalidateQueries({ queryKey: ["app", id, "connections"] });
+  };
+  return (
+    <>
+      <DataTable label="Connections" minWidth={900} head={mayChange ? [...head, { end: "Actions" }] : head}>
+        {connections.map((connection) => (
+          <Table.Tr key={connection.id}>
+            <Table.Td>
+              <ConnectionName of={connection} />
+            </Table.Td>
+            <Table.Td>
+              {connection.transport ? (kinds[connection.transport] ?? connection.transport) : "unknown"}
+              <Text size="xs" c="dimmed">
+                {connection.attached ? "connected" : `away, kept for ${duration(connection.expires_in)}`}
+              </Text>
+            </Table.Td>
+            <Table.Td>
+              <Patterns of={connection} />
+            </Table.Td>
+            <Table.Td>{connection.node}</Table.Td>
+            <Table.Td className="pp-num">{connection.lag === null ? "unknown" : duration(connection.lag)}</Table.Td>
+            <Table.Td>
+              <When time={connection.created_at} never="–" />
+            </Table.Td>
+            {mayChange && (
+              <Table.Td>
+                <div className="pp-actions">
+                  <Button size="compact-xs" variant="default" onClick={() => setEnding(connection)}>
+                    Disconnect
+                  </Button>
+                </div>
+              </Table.Td>
+            )}
+          </Table.Tr>
+        ))}
+      </DataTable>
+      {ending && (
+        <Confirm title="Disconnect" verb="Disconnect" act={() => disconnect(ending)} close={() => setEnding(null)}>
+          <Text size="sm">
+            The connection ends with all its subscriptions. Its client is told, and may come again if its credentials
+            still allow it.
+          </Text>
+        </Confirm>
+      )}
+    </>
+  );
+}
+
+/** What a connection is known by: its users, or its browser. */
+export function ConnectionName({ of: connection }: { of: Connection }) {
+  const users = [...new Set(connection.subscriptions.flatMap(({ user }) => user ?? []))];
+  return (
+    <div>
+      <Text size="sm" fw={600}>
+        {users.length > 0 ? users.join(", ") : "anonymous"}
+      </Text>
+      <div className="pp-line pp-faint" title={connection.user_agent ?? ""}>
+        {connection.user_agent ?? "unknown client"}
+      </div>
+    </div>
+  );
+}
+
+function Patterns({ of: connection }: { of: Connection }) {
+  const shown = connection.subscriptions.slice(0, 4);
+  const rest = connection.subscriptions.length - shown.length;
+  return (
+    <Group gap={4}>
+      {shown.map(({ pattern }) => (
+        <Badge key={pattern} variant="default" tt="none" className="pp-mono">
+          {pattern}
+        </Badge>
+      ))}
+      {rest > 0 && <Text size="xs">and {count(rest)} more</Text>}
+    </Group>
+  );
+}

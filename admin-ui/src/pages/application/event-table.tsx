@@ -1,0 +1,95 @@
+import { Badge, Button, Group, SegmentedControl, Text, TextInput } from "@mantine/core";
+import { useState, useSyncExternalStore } from "react";
+import { count, pretty } from "../../format.js";
+import { Copy } from "../../parts/copy.js";
+import { Empty } from "../../parts/loaded.js";
+import { type ConsoleEvent, capacity, type EventLog, matches } from "./event-log.js";
+
+/** How many events are shown at first, and more at each asking. */
+const step = 100;
+
+/** The events that came, the newest first. */
+export function EventTable({ log }: { log: EventLog }) {
+  const current = useSyncExternalStore(log.listen, log.view);
+  const [paused, setPaused] = useState<typeof current | null>(null);
+  const [filter, setFilter] = useState("");
+  const [raw, setRaw] = useState(false);
+  const [most, setMost] = useState(step);
+  const { events, total, dropped } = paused ?? current;
+  const matching = events.filter((event) => matches(event, filter));
+  return (
+    <div>
+      <Group gap="xs" mb="xs">
+        <Text size="sm" fw={600} className="pp-grow" data-testid="event-count">
+          {count(total)} event{total === 1 ? "" : "s"}
+          {paused && current.total > total && `, and ${count(current.total - total)} since you paused`}
+        </Text>
+        <TextInput
+          size="xs"
+          type="search"
+          aria-label="Filter events"
+          placeholder="Filter"
+          value={filter}
+          onChange={(event) => setFilter(event.currentTarget.value)}
+        />
+        <SegmentedControl
+          size="xs"
+          aria-label="What is shown of an event"
+          value={raw ? "frame" : "data"}
+          onChange={(chosen) => setRaw(chosen === "frame")}
+          data={[
+            { value: "data", label: "Data" },
+            { value: "frame", label: "Raw frame" },
+          ]}
+        />
+        <Button size="xs" variant="default" onClick={() => setPaused(paused ? null : current)}>
+          {paused ? "Go on" : "Pause"}
+        </Button>
+        <Button
+          size="xs"
+          variant="default"
+          onClick={() => {
+            log.clear();
+            setPaused(null);
+          }}
+        >
+          Clear
+        </Button>
+      </Group>
+      {dropped > 0 && (
+        <Text size="xs" c="dimmed" mb="xs" role="status">
+          {count(dropped)} older dropped: the newest {count(capacity)} are kept.
+        </Text>
+      )}
+      {matching.length === 0 && <Empty title={events.length === 0 ? "Nothing yet." : "No event matches the filter"} />}
+      <ol className="pp-events" aria-label="Events">
+        {matching.slice(0, most).map((event) => (
+          <Event key={event.number} event={event} raw={raw} />
+        ))}
+      </ol>
+      {matching.length > most && (
+        <Button size="xs" variant="default" mt="xs" onClick={() => setMost(most + step)}>
+          Show more
+        </Button>
+      )}
+    </div>
+  );
+}
+
+function Event({ event, raw }: { event: ConsoleEvent; raw: boolean }) {
+  return (
+    <li className="pp-event">
+      <div className="pp-event-head">
+        <span className="pp-event-channel">{event.channel}</span>
+        {event.kind && (
+          <Badge size="sm" variant="default" tt="none">
+            {event.kind}
+          </Badge>
+        )}
+        <time dateTime={event.received.toISOString()}>{event.received.toISOString()}</time>
+        {event.id !== undefined && <Copy value={event.id} label="Copy id" />}
+      </div>
+      <pre className="pp-json">{pretty(raw ? event.frame : event.data)}</pre>
+    </li>
+  );
+}

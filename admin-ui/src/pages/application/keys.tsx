@@ -1,0 +1,130 @@
+import { Badge, Button, Table, Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { keysQuery } from "../../api/queries.js";
+import type { Key, NewKey } from "../../api/schema.js";
+import { count } from "../../format.js";
+import { Empty, Loaded } from "../../parts/loaded.js";
+import { Section } from "../../parts/page.js";
+import { DataTable } from "../../parts/table.js";
+import { When } from "../../parts/when.js";
+import { useMayChange } from "../../user.js";
+import { useApplication } from "./frame.js";
+import { CreateKey, DeleteKey, KeySecret, RevokeKey, RotateKey } from "./key-dialogs.js";
+
+type Dialog = { of: "new" } | { of: "rotate" | "revoke" | "delete"; key: Key } | { of: "secret"; key: NewKey };
+
+/** The keys of an application, and what can be done with them. */
+export function Keys() {
+  const { id } = useApplication();
+  const query = useQuery(keysQuery(id));
+  const [dialog, setDialog] = useState<Dialog | null>(null);
+  const mayChange = useMayChange();
+  const close = () => setDialog(null);
+  const made = (key: NewKey) => setDialog({ of: "secret", key });
+  return (
+    <Section
+      title="Keys"
+      flush
+      actions={
+        mayChange && (
+          <Button size="xs" onClick={() => setDialog({ of: "new" })}>
+            New Key
+          </Button>
+        )
+      }
+    >
+      <Loaded query={query}>
+        {(keys) =>
+          keys.length === 0 ? (
+            <Empty title="No keys yet">
+              A back end publishes with a key and its secret, and signs tokens with them.
+            </Empty>
+          ) : (
+            <KeyTable keys={keys} open={setDialog} mayChange={mayChange} />
+          )
+        }
+      </Loaded>
+      {dialog?.of === "new" && <CreateKey id={id} made={made} close={close} />}
+      {dialog?.of === "rotate" && <RotateKey keyToRotate={dialog.key} made={made} close={close} />}
+      {dialog?.of === "revoke" && <RevokeKey keyToRevoke={dialog.key} close={close} />}
+      {dialog?.of === "delete" && <DeleteKey keyToDelete={dialog.key} close={close} />}
+      {dialog?.of === "secret" && <KeySecret made={dialog.key} close={close} />}
+    </Section>
+  );
+}
+
+interface TableProps {
+  keys: Key[];
+  open: (dialog: Dialog) => void;
+  mayChange: boolean;
+}
+
+function KeyTable({ keys, open, mayChange }: TableProps) {
+  const head = ["ID", "Purpose", "Created", "Expires", "Status", "Last Used", { end: "Used" }];
+  return (
+    <DataTable label="Keys" minWidth={1050} head={mayChange ? [...head, { end: "Actions" }] : head}>
+      {keys.map((key) => (
+        <Table.Tr key={key.id}>
+          <Table.Td className="identifier pp-mono">{key.id}</Table.Td>
+          <Table.Td>{key.purpose}</Table.Td>
+          <Table.Td>
+            <When time={key.created_at} never="–" /> ({key.created_by})
+          </Table.Td>
+          <Table.Td>
+            <When time={key.expires} />
+          </Table.Td>
+          <Table.Td>
+            <Status of={key} />
+          </Table.Td>
+          <Table.Td>
+            <When time={key.last_used} />
+          </Table.Td>
+          <Table.Td className="pp-num">{count(key.use_count)}</Table.Td>
+          {mayChange && (
+            <Table.Td>
+              <Actions of={key} open={open} />
+            </Table.Td>
+          )}
+        </Table.Tr>
+      ))}
+    </DataTable>
+  );
+}
+
+const colours = { active: "bamboo", expired: "gray", revoked: "red.8" } as const;
+
+function Status({ of: key }: { of: Key }) {
+  return (
+    <>
+      <Badge variant="light" color={colours[key.status]} tt="none">
+        {key.status}
+      </Badge>
+      {key.revoked_at && (
+        <Text size="xs" c="dimmed">
+          <When time={key.revoked_at} />
+        </Text>
+      )}
+      {key.previous_until && Date.parse(key.previous_until) > Date.now() && (
+        <Text size="xs" c="dimmed">
+          old secret ends <When time={key.previous_until} />
+        </Text>
+      )}
+    </>
+  );
+}
+
+function Actions({ of: key, open }: { of: Key; open: (dialog: Dialog) => void }) {
+  const action = (label: string, of: "rotate" | "revoke" | "delete") => (
+    <Button size="compact-xs" variant="default" onClick={() => open({ of, key })} aria-label={`${label} ${key.id}`}>
+      {label}
+    </Button>
+  );
+  return (
+    <div className="pp-actions">
+      {key.status === "active" && action("Rotate", "rotate")}
+      {key.status !== "revoked" && action("Revoke", "revoke")}
+      {action("Delete", "delete")}
+    </div>
+  );
+}

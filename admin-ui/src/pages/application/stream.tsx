@@ -1,0 +1,178 @@
+import { Badge, Button, Group, Select, Table, Text, TextInput } from "@mantine/core";
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import { type EntriesWanted, entriesPage } from "../../api/queries.js";
+import type { Entry } from "../../api/schema.js";
+import { bytes, count } from "../../format.js";
+import { Empty, Failure, Loaded } from "../../parts/loaded.js";
+import { Section } from "../../parts/page.js";
+import { SearchField } from "../../parts/search-field.js";
+import { DataTable } from "../../parts/table.js";
+import { When } from "../../parts/when.js";
+import { EntryDrawer } from "./entry-drawer.js";
+import { useApplication } from "./frame.js";
+
+/** The messages that are kept, by time and channel. */
+export function StreamTab() {
+  const { id } = useApplication();
+  const search = useSearch({ from: "/application/$id/stream" });
+  const navigate = useNavigate();
+  const want = (change: Record<string, string>) =>
+    void navigate({ to: "/application/$id/stream", params: { id }, search: { ...search, ...change }, replace: true });
+  const order = search.order === "oldest" ? "oldest" : "newest";
+  return (
+    <Section
+      title="Stream"
+      flush
+      actions={
+        <>
+          <SearchField
+            label={`Channel or pattern, e.g. /${id}/public/**`}
+            value={search.channel ?? ""}
+            change={(channel) => want({ channel })}
+          />
+          <TimeField label="From" value={search.from} change={(from) => want({ from })} />
+          <TimeField label="To" value={search.to} change={(to) => want({ to })} />
+          <Select
+            aria-label="Order"
+            data={[
+              { value: "newest", label: "Newest first" },
+              { value: "oldest", label: "Oldest first" },
+            ]}
+            value={order}
+            onChange={(chosen) => want({ order: chosen ?? order })}
+            allowDeselect={false}
+            w={140}
+          />
+        </>
+      }
+    >
+      <Entries wanted={wantedOf(search)} open={(entry) => want({ entry })} />
+      {search.entry && <EntryDrawer entryId={search.entry} close={() => want({ entry: "" })} />}
+    </Section>
+  );
+}
+
+/** What the URL says of time is in the reader's zone, as the fields have it. */
+function wantedOf(search: Record<string, string>): EntriesWanted {
+  const time = (text: string | undefined) => {
+    const at = new Date(text ?? "");
+    return Number.isNaN(at.getTime()) ? undefined : at.toISOString();
+  };
+  const from = time(search.from);
+  const to = time(search.to);
+  return {
+    order: search.order === "oldest" ? "oldest" : "newest",
+    limit: 50,
+    ...(search.channel ? { channel: search.channel } : {}),
+    ...(from ? { from } : {}),
+    ...(to ? { to } : {}),
+  };
+}
+
+function TimeField(props: { label: string; value: string | undefined; change: (value: string) => void }) {
+  return (
+    <TextInput
+      type="datetime-local"
+      step={1}
+      aria-label={props.label}
+      title={props.label}
+      value={props.value ?? ""}
+      onChange={(event) => props.change(event.currentTarget.value)}
+      leftSection={<span className="pp-prefix">{props.label}</span>}
+      leftSectionWidth={48}
+    />
+  );
+}
+
+function Entries({ wanted, open }: { wanted: EntriesWanted; open: (id: string) => void }) {
+  const { id } = useApplication();
+  const query = useInfiniteQuery({
+    queryKey: ["app", id, "entries", wanted],
+    queryFn: ({ pageParam }) => entriesPage(id, pageParam === null ? wanted : { ...wanted, cursor: pageParam }),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next,
+    retry: false,
+  });
+  return (
+    <Loaded query={query}>
+      {({ pages }) => {
+        const entries = pages.flatMap((page) => page.entries);
+        return (
+          <>
+            <Group justify="space-between" px="md" py="xs">
+              <Text size="sm" c="dimmed">
+                {count(pages[0]?.stream.length ?? 0)} messages kept
+              </Text>
+              <Button
+                size="compact-xs"
+                variant="default"
+                loading={query.isRefetching}
+                onClick={() => void query.refetch()}
+              >
+                Refresh
+              </Button>
+            </Group>
+            {entries.length === 0 && !query.hasNextPage ? (
+              <Empty title="No messages">
+                {pages[0]?.stream.length
+                  ? "None of those that are kept matches."
+                  : "Nothing is kept: nothing was published lately."}
+              </Empty>
+            ) : (
+              <EntryTable entries={entries} open={open} />
+            )}
+            {query.isFetchNextPageError && <Failure error={query.error} />}
+            {query.hasNextPage && (
+              <Group justify="center" p="sm">
+                <Button
+                  size="xs"
+                  variant="default"
+                  loading={query.isFetchingNextPage}
+                  onClick={() => void query.fetchNextPage()}
+                >
+                  {wanted.order === "oldest" ? "Show newer" : "Show older"}
+                </Button>
+              </Group>
+            )}
+          </>
+        );
+      }}
+    </Loaded>
+  );
+}
+
+function EntryTable({ entries, open }: { entries: Entry[]; open: (id: string) => void }) {
+  return (
+    <DataTable label="Messages" minWidth={800} head={["When", "Channel", "Data", { end: "Size" }, { end: "Actions" }]}>
+      {entries.map((entry) => (
+        <Table.Tr key={entry.id}>
+          <Table.Td>
+            <When time={entry.at} />
+          </Table.Td>
+          <Table.Td className="pp-mono">
+            {entry.channel}{" "}
+            {entry.notice && (
+              <Badge size="sm" variant="default" tt="none">
+                notice
+              </Badge>
+            )}
+          </Table.Td>
+          <Table.Td>
+            <div className="pp-line">
+              {entry.data === null ? "null, or too large to show here" : JSON.stringify(entry.data)}
+            </div>
+          </Table.Td>
+          <Table.Td className="pp-num">{bytes(entry.size)}</Table.Td>
+          <Table.Td>
+            <div className="pp-actions">
+              <Button size="compact-xs" variant="default" onClick={() => open(entry.id)}>
+                Open
+              </Button>
+            </div>
+          </Table.Td>
+        </Table.Tr>
+      ))}
+    </DataTable>
+  );
+}
