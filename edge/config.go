@@ -36,6 +36,8 @@ type Config struct {
 	// HandshakeTimeout is how long the body of a request may take to arrive, and how long a socket may stay whose client has
 	// been granted nothing yet. Default 30 s.
 	HandshakeTimeout time.Duration
+	// Compression has messages to WebSockets compressed whose clients offer permessage-deflate.
+	Compression bool
 	// EnforceExpiry has every subscription end when its grant expires, and not only those of clients that ask for it.
 	EnforceExpiry bool
 	// TrustedProxies are those whose X-Forwarded-For is believed.

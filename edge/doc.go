@@ -69,6 +69,7 @@
 //
 // testdata/bayeux has the cases of the protocol as dialogues, which say so where they differ from Faye.
 //
-// Replies over HTTP are not compressed: they are short, and they hold what a stranger publishes beside what is secret, whose
-// lengths compression would give away. A proxy in front may do so all the same.
+// Messages to WebSockets are compressed if the operator wants it. Replies never are: they are short, and over HTTP they come
+// with what strangers publish, beside what is secret, whose length compression would give away. A proxy in front may do so
+// all the same.
 package edge

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/pandapush/pandapush/edge/frame"
 )
 
 // flushShare is how many sessions a worker takes from the list at a time: enough to make the list's lock cheap, few
@@ -41,11 +43,19 @@ type flusher struct {
 // scratch is what a worker makes frames and events in. It keeps the last ones, as the next session on the list often gets
 // the same.
 type scratch struct {
-	batch []*delivery // what is in frame
-	frame []byte
+	plain    made
+	deflated made
+	deflater frame.Deflater
 
 	events events // those of followers
 	bayeux events // those of Faye's streams
+}
+
+// made is a frame, and what is in it.
+type made struct {
+	batch []*delivery
+	frame []byte
+	head  int // bytes of its header
 }
 
 func newFlusher(window time.Duration) *flusher {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/pandapush/pandapush"
+	"github.com/pandapush/pandapush/edge/frame"
 )
 
 // Stream is the applications' streams, as the edge needs them. All methods are safe for concurrent use. Errors wrap
@@ -70,6 +71,8 @@ type Server struct {
 	cfg      Config
 	stats    *metrics
 	upgrader *gws.Upgrader
+	packed   *gws.Upgrader // of sockets with compression; nil if there is none
+	inflater frame.Inflater
 	conns    connLimits
 	flush    *flusher
 	hub      *hub
@@ -93,7 +96,11 @@ type Server struct {
 // New returns a Server that does nothing until Run.
 func New(cfg Config) *Server {
 	cfg.setDefaults()
-	e := &Server{cfg: cfg, upgrader: newUpgrader(), flush: newFlusher(cfg.BatchWindow), draining: make(chan struct{}), readers: make(chan struct{}, maxReaders)}
+	e := &Server{cfg: cfg, flush: newFlusher(cfg.BatchWindow), draining: make(chan struct{}), readers: make(chan struct{}, maxReaders)}
+	e.upgrader = newUpgrader(false)
+	if cfg.Compression {
+		e.packed = newUpgrader(true)
+	}
 	e.visitors, e.rates = newAddresses(cfg.Limits.Sessions), newRates(cfg.Limits.PublishRate)
 	e.stats = newMetrics(cfg.Metrics, func() int { return e.hub.apps() })
 	e.hub = newHub(cfg.Stream, e.flush, cfg.Now, e.stats, cfg.Limits)

@@ -27,6 +27,7 @@ type socket struct {
 	server *Server
 	from   visitor
 	opened int64 // Unix nanoseconds
+	packed bool  // the client takes compressed messages, and may send some
 	net    netConn
 
 	// Owned by whoever's turn it is to read.
@@ -64,7 +65,11 @@ func (e *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 	}
 	s.heard.Store(s.opened)
 	counted := e.visitors.open(s.from.addr)
-	_, err = e.upgrader.UpgradeFromConn(&s.net, nil, r)
+	upgrader := e.upgrader
+	if s.packed = e.cfg.Compression && frame.AcceptsDeflate(r.Header.Values("Sec-WebSocket-Extensions")); s.packed {
+		upgrader = e.packed
+	}
+	_, err = upgrader.UpgradeFromConn(&s.net, nil, r)
 	switch {
 	case err != nil: // gws has answered with 400 and closed
 	case !counted:
@@ -85,8 +90,11 @@ func (e *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 
 // newUpgrader returns what answers the handshakes of WebSockets. gws does no more than that: what comes and goes after it is
 // framed by package frame, since gws wants a goroutine that reads.
-func newUpgrader() *gws.Upgrader {
-	return gws.NewUpgrader(gws.BuiltinEventHandler{}, &gws.ServerOption{NewSession: func() gws.SessionStorage { return nil }})
+func newUpgrader(packed bool) *gws.Upgrader {
+	return gws.NewUpgrader(gws.BuiltinEventHandler{}, &gws.ServerOption{
+		NewSession:        func() gws.SessionStorage { return nil },
+		PermessageDeflate: gws.PermessageDeflate{Enabled: packed, PoolSize: 1, ServerMaxWindowBits: 15, ClientMaxWindowBits: 15},
+	})
 }
 
 // take handles what has come, message by message. It implements connOwner.
@@ -94,7 +102,7 @@ func (s *socket) take(p []byte) {
 	defer s.recover()
 	now, complete := s.server.cfg.Now().UnixNano(), false
 	for !s.ending {
-		m, rest, err := s.frames.Next(p, frame.Limits{Bytes: s.server.cfg.Limits.FrameBytes})
+		m, rest, err := s.frames.Next(p, frame.Limits{Bytes: s.server.cfg.Limits.FrameBytes, Deflate: s.packed})
 		if err != nil {
 			s.fail(err)
 			return
@@ -127,6 +135,13 @@ func (s *socket) handle(m frame.Message) {
 	case frame.Close:
 		s.finishWith(endClosed, echoed(frame.CloseCode(m.Payload)), "")
 	default:
+		if m.Deflated {
+			var err error
+			if m.Payload, err = s.server.inflater.Inflate(m.Payload, s.server.cfg.Limits.FrameBytes); err != nil {
+				s.fail(err)
+				return
+			}
+		}
 		if m.Opcode == frame.Text && !utf8.Valid(m.Payload) {
 			s.fail(frame.ErrNotUTF8)
 			return
@@ -197,6 +212,9 @@ func (s *socket) endReason() reason {
 // outlet.
 func (s *socket) deliver(w *scratch, batch []*delivery, ping []byte) error {
 	out := w.array(batch)
+	if s.packed && len(out) >= minPacked {
+		out = w.pack(batch)
+	}
 	if ping != nil {
 		out = frame.Append(out, frame.Ping, ping) // behind what w keeps
 	}
@@ -210,23 +228,41 @@ func (s *socket) deliver(w *scratch, batch []*delivery, ping []byte) error {
 // array returns a frame with the messages of batch. Sockets that get the same messages get the same bytes, made once by
 // each worker that has such sockets one after the other.
 func (w *scratch) array(batch []*delivery) []byte {
-	if slices.Equal(w.batch, batch) {
-		return w.frame
+	m := &w.plain
+	if slices.Equal(m.batch, batch) {
+		return m.frame
 	}
-	w.batch = append(w.batch[:0], batch...)
+	m.batch = append(m.batch[:0], batch...)
 	length := len("[") + len(batch) // a comma or the bracket behind each
 	for _, d := range batch {
 		length += len(d.wire)
 	}
-	w.frame = append(frame.AppendHeader(w.frame[:0], frame.Text, false, length), '[')
+	m.frame = frame.AppendHeader(m.frame[:0], frame.Text, false, length)
+	m.head = len(m.frame)
+	m.frame = append(m.frame, '[')
 	for i, d := range batch {
 		if i > 0 {
-			w.frame = append(w.frame, ',')
+			m.frame = append(m.frame, ',')
 		}
-		w.frame = append(w.frame, d.wire...)
+		m.frame = append(m.frame, d.wire...)
 	}
-	w.frame = append(w.frame, ']')
-	return w.frame
+	m.frame = append(m.frame, ']')
+	return m.frame
+}
+
+// minPacked is from how many bytes on a frame of messages is compressed. Replies never are: they are short, and repeat
+// what a client says beside the secret name of its session.
+const minPacked = 512
+
+// pack is array for a client that takes compressed messages. It is called right after array, for the same batch.
+func (w *scratch) pack(batch []*delivery) []byte {
+	m := &w.deflated
+	if slices.Equal(m.batch, batch) {
+		return m.frame
+	}
+	m.batch = append(m.batch[:0], batch...)
+	m.frame = w.deflater.Append(m.frame[:0], frame.Text, w.plain.frame[w.plain.head:])
+	return m.frame
 }
 
 // frameBuffers are for frames of replies.

@@ -171,6 +171,7 @@ type serveFlags struct {
 	MaxSessionsPerAddress count       `default:"10000" help:"Sessions of one client address on a node; twice as many connections."`
 	MaxPublishesPerSecond count       `default:"1000" help:"Bayeux messages that one session may publish in a second; twice as many at once."`
 	HandshakeTimeout      span        `default:"30s" help:"How long a body may take to arrive, and how long a WebSocket may stay that has been granted nothing."`
+	WebsocketCompression  bool        `help:"Compress messages to WebSockets whose clients offer permessage-deflate."`
 	TrustedProxies        networks    `placeholder:"NETWORKS" help:"Proxies whose X-Forwarded-For is believed, like 10.0.0.0/8,192.0.2.1. Without them nothing is limited by address behind a proxy."`
 	TokenExpiry           tokenExpiry `default:"subscribe" placeholder:"WHEN" help:"When a token's expiry counts: subscribe (a subscription goes on) or enforce (it ends)."`
 	PresenceTTL           span        `name:"presence-ttl" default:"30s" help:"How long a user stays in a room when its connection is lost without a word; at most twice CONNECT_TIMEOUT."`

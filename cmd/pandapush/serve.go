@@ -194,7 +194,7 @@ func (s *server) buildFront(metrics *prometheus.Registry) error {
 			PresenceBytes: int(s.cfg.MaxPresenceBytes),
 		},
 		HandshakeTimeout: time.Duration(s.cfg.HandshakeTimeout), TrustedProxies: s.cfg.TrustedProxies,
-		EnforceExpiry: s.cfg.TokenExpiry == "enforce", Script: client.FayeHandler(),
+		Compression: s.cfg.WebsocketCompression, EnforceExpiry: s.cfg.TokenExpiry == "enforce", Script: client.FayeHandler(),
 	})
 	s.api = api.New(api.Config{
 		Keys: s.keys, Stream: s.streams, Rooms: s.streams, Follower: s.edge, Limiter: s.streams, Log: s.log, Metrics: metrics, Gatherer: metrics,

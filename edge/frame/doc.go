@@ -4,6 +4,7 @@
 //	reader.go   Reader: bytes as they come → whole messages, joined of their fragments
 //	header.go   the first bytes of a frame, and what is wrong with them
 //	append.go   messages → frames
+//	deflate.go  the same, compressed
 //	error.go    why a connection has to end, with the code to say so
 //
 // A Reader is told of bytes where others would be given a connection to read from, so that a socket that waits for its

@@ -33,6 +33,7 @@ var (
 	ErrContinuation = &Error{CodeProtocol, "a continuation without a beginning"}
 	ErrInterrupted  = &Error{CodeProtocol, "a message begins before the last one has ended"}
 	ErrCloseCode    = &Error{CodeProtocol, "no such close code"}
+	ErrDeflate      = &Error{CodeNotUTF8, "what is compressed can't be read"}
 	ErrNotUTF8      = &Error{CodeNotUTF8, "text is not UTF-8"}
 	ErrTooLarge     = &Error{CodeTooLarge, "the message is too large"}
 )
