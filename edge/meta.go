@@ -124,13 +124,19 @@ func (h *hub) listened() map[pandapush.AppID]listens {
 	found := map[pandapush.AppID]listens{}
 	for app, t := range h.tenants {
 		t.mu.Lock()
-		what := listens{len(t.subscribersLocked(pandapush.StatisticsChannel(app))) > 0, len(t.subscribersLocked(pandapush.ChannelsChannel(app))) > 0}
+		what := listens{t.heardLocked(pandapush.StatisticsChannel(app)), t.heardLocked(pandapush.ChannelsChannel(app))}
 		t.mu.Unlock()
 		if what != (listens{}) {
 			found[app] = what
 		}
 	}
 	return found
+}
+
+// heardLocked reports whether any session gets what is sent to a channel.
+func (t *tenant) heardLocked(channel pandapush.Channel) (heard bool) {
+	t.subs.Match(channel.String(), func(sessions []*session) { heard = heard || len(sessions) > 0 })
+	return heard
 }
 
 // subscribersLocked returns the sessions that get what is sent to a channel, each once.
