@@ -184,7 +184,7 @@ func TestAbortedPollLosesNothing(t *testing.T) {
 	ctx, abort := context.WithCancel(t.Context())
 	aborted := make(chan error)
 	go func() {
-		_, _, err := n.tryPost(ctx, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"long-polling"}`, id))
+		_, _, err := n.tryPost(ctx, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"long-polling","id":"a"}`, id))
 		aborted <- err
 	}()
 	awaitPoll(t, n, id)
@@ -193,7 +193,7 @@ func TestAbortedPollLosesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	n.publish(t, "/app/public/a", "1")
-	replies := n.say(t, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"long-polling"}`, id))
+	replies := n.say(t, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"long-polling","id":"a"}`, id))
 	if len(replies) != 2 || texts(replies[1:]) != "1" {
 		t.Errorf("%+v", replies)
 	}
