@@ -95,7 +95,7 @@ func startNodeOnRedis(t *testing.T, url, prefix, name string, change func(*Confi
 		}
 	})
 	n := &node{keys: newMemoryKeys(t, testKey, pandapush.Key{ID: "key", App: "other", Secret: "secret"})}
-	cfg := Config{Node: name, Stream: s, Records: s, Keys: n.keys, Log: slog.New(slog.DiscardHandler)}
+	cfg := Config{Node: name, Stream: s, Records: s, Presence: s, Occupancy: s, Keys: n.keys, Log: slog.New(slog.DiscardHandler)}
 	change(&cfg)
 	n.Server = New(cfg)
 	ctx, stop := context.WithCancel(context.Background())
