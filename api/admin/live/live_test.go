@@ -109,13 +109,13 @@ func TestNodesAddUp(t *testing.T) {
 		b := newBoard()
 		one, two := newNode("one", b), newNode("two", b)
 		stops := run(t, one, two)
-		one.set("app", pandapush.Usage{Sessions: 2, Subscriptions: 3, Published: 50, BytesIn: 500})
-		two.set("app", pandapush.Usage{Sessions: 4, Delivered: 100, BytesOut: 1000})
-		pass(2) // one may have sampled before two had
-		one.set("app", pandapush.Usage{Sessions: 2, Subscriptions: 3, Published: 100, BytesIn: 1000})
-		two.set("app", pandapush.Usage{Sessions: 4, Delivered: 200, BytesOut: 2000})
-		next := two.Next()
-		pass(1)
+		var next <-chan struct{}
+		for n := range uint64(4) { // steadily: two may sample before one has
+			one.set("app", pandapush.Usage{Sessions: 2, Subscriptions: 3, Published: 50 * n, BytesIn: 500 * n})
+			two.set("app", pandapush.Usage{Sessions: 4, Delivered: 100 * n, BytesOut: 1000 * n})
+			next = two.Next()
+			pass(1)
+		}
 		select {
 		case <-next:
 		default:
