@@ -133,7 +133,9 @@ func (f *follower) connect(ctx context.Context) (done bool, err error) {
 	f.begun = true
 	var ended error
 	lost := readEvents(answer.Body, func() { silence.Reset(maxSilence) }, func(e rawEvent) bool {
+		silence.Stop() // the caller may take its time
 		done, ended = f.take(e)
+		silence.Reset(maxSilence)
 		return !done && ended == nil
 	})
 	switch {

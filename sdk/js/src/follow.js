@@ -57,7 +57,11 @@ export class Follower {
     try {
       this.#signal?.throwIfAborted();
       const body = await this.#open(lost.signal);
-      for await (const event of readEvents(this.#what, body, beat)) yield* this.#take(event);
+      for await (const event of readEvents(this.#what, body, beat)) {
+        clearTimeout(silence); // the caller may take its time
+        yield* this.#take(event);
+        beat();
+      }
     } finally {
       clearTimeout(silence);
       this.#signal?.removeEventListener("abort", stop);
