@@ -8,25 +8,28 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/pandapush/pandapush/scripts/benchmark/load"
 	"github.com/pandapush/pandapush/scripts/benchmark/rig"
 )
 
-// parts are what can be measured, in the order in which it is. A name also stands for all parts below it.
+// parts are what can be measured, in the order in which it is. A name also stands for all parts below it. A long part is
+// not in a quick run, unless it is named.
 var parts = []struct {
 	name    string
 	measure func(*run) error
+	long    bool
 }{
-	{"resume/kill", kills},
-	{"resume/idle", idleMemory},
-	{"resume/behind", behindMemory},
-	{"follow/idle", idleReaders},
+	{"fanout/rates", fanouts, false},
+	{"fanout/limit", limits, true},
+	{"resume/kill", kills, true},
+	{"resume/idle", idleMemory, true},
+	{"resume/behind", behindMemory, true},
+	{"follow/idle", idleReaders, true},
 }
 
 func main() {
@@ -47,6 +50,9 @@ type run struct {
 	report *Report
 	log    io.Writer
 
+	programs rig.Programs
+	peers    []rig.Peer // to compare
+
 	rig  *rig.Rig
 	loop *load.Loop
 }
@@ -64,46 +70,43 @@ func (r *run) say(format string, values ...any) {
 	fmt.Fprintf(r.log, format+"\n", values...)
 }
 
-// measure runs the parts that args name, or all, and writes the reports.
+// quickly is how long a quick run may have taken when it begins another part.
+const quickly = 80 * time.Second
+
+// measure runs the parts that args name, or all, and writes the reports. What was measured before an error is reported, too.
 func measure(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	flags.Usage = func() {
-		fmt.Fprintf(stderr, "Usage: scripts/bench [--quick] [--json FILE] [NAME...]\nParts: %s\n", strings.Join(names(), ", "))
-		flags.PrintDefaults()
-	}
-	quick := flags.Bool("quick", false, "smaller numbers, to see that it works")
-	file := flags.String("json", "", "write the report to this `file`, too")
-	binary := flags.String("pandapush", "bin/pandapush", "the `program` to measure")
-	if err := flags.Parse(args); err != nil {
+	o, err := parse(args, stderr)
+	if err != nil {
 		return ignoreHelp(err)
 	}
-	for _, name := range flags.Args() {
-		if !slices.ContainsFunc(names(), func(part string) bool { return covers(name, part) }) {
-			return fmt.Errorf("there is no part %q, only %s", name, strings.Join(names(), ", "))
-		}
-	}
-	path, err := filepath.Abs(*binary)
+	peers, err := o.chosen()
 	if err != nil {
 		return err
 	}
-	report, err := newReport(path, *quick)
+	report, err := newReport(o)
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	for _, part := range parts {
-		if flags.NArg() > 0 && !slices.ContainsFunc(flags.Args(), func(name string) bool { return covers(name, part.name) }) {
+		if !o.wants(part.name, part.long) {
 			continue
 		}
-		r := &run{ctx: ctx, binary: path, quick: *quick, report: report, log: stderr}
-		if err := r.measure(part.measure); err != nil {
-			return fmt.Errorf("%s: %w", part.name, err)
+		if o.quick && len(o.names) == 0 && time.Since(began) > quickly {
+			fmt.Fprintf(stderr, "no time for %s in a quick run\n", part.name)
+			continue
+		}
+		r := &run{ctx: ctx, binary: o.programs.Pandapush, quick: o.quick, report: report, log: stderr, programs: o.programs, peers: peers}
+		if err = r.measure(part.measure); err != nil {
+			err = fmt.Errorf("%s: %w", part.name, err)
+			break
 		}
 	}
-	if err := report.Markdown(stdout); err != nil || *file == "" {
-		return err
+	err = errors.Join(err, report.Markdown(stdout))
+	if o.file != "" {
+		err = errors.Join(err, report.Save(o.file))
 	}
-	return report.Save(*file)
+	return err
 }
 
 // measure runs one part, with a rig and a loop of its own.

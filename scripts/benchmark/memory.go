@@ -17,15 +17,26 @@ type footprint struct {
 
 // settle waits until a node's memory stays as it is, while the clients go on, and returns what it takes then.
 func (r *run) settle(node *rig.Node) (footprint, error) {
-	const samples, pause, tolerance = 12, 500 * time.Millisecond, 0.002
+	resident, err := r.steady(node.Process)
+	if err != nil {
+		return footprint{}, err
+	}
+	metrics, err := node.Metrics()
+	return footprint{resident, metrics}, err
+}
+
+// steady waits until a server's resident memory stays as it is, and returns it in bytes.
+func (r *run) steady(server *rig.Process) (int64, error) {
+	const pause, tolerance = 500 * time.Millisecond, 0.002
+	samples := r.pick(12, 4)
 	var last []int64
-	for deadline := time.Now().Add(time.Duration(r.pick(150, 30)) * time.Second); ; {
+	for deadline := time.Now().Add(time.Duration(r.pick(150, 5)) * time.Second); ; {
 		if err := r.loop.For(pause); err != nil {
-			return footprint{}, err
+			return 0, err
 		}
-		now, err := node.RSS()
+		now, err := server.RSS()
 		if err != nil {
-			return footprint{}, err
+			return 0, err
 		}
 		last = append(last[max(0, len(last)-samples+1):], now)
 		least, most := last[0], last[0]
@@ -33,8 +44,7 @@ func (r *run) settle(node *rig.Node) (footprint, error) {
 			least, most = min(least, v), max(most, v)
 		}
 		if len(last) == samples && float64(most-least) <= tolerance*float64(most) || time.Now().After(deadline) {
-			metrics, err := node.Metrics()
-			return footprint{now, metrics}, err
+			return now, nil
 		}
 	}
 }

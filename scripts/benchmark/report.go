@@ -17,6 +17,8 @@ type Report struct {
 	Machine  map[string]string `json:"machine"`
 	Versions map[string]string `json:"versions"`
 	Tables   []*Table          `json:"tables"`
+
+	Comparisons []*Comparison `json:"comparisons,omitempty"`
 }
 
 // Table is one measurement.
@@ -65,6 +67,9 @@ func (t *Table) Note(format string, values ...any) {
 func (r *Report) Markdown(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "`%s`, %s, on %s.\n%s.\n", r.Command, r.Time.Format(time.DateOnly), list(r.Machine), list(r.Versions))
+	for _, c := range r.Comparisons {
+		c.markdown(&b)
+	}
 	for _, t := range r.Tables {
 		fmt.Fprintf(&b, "\n### %s\n\n%s.\n\n| | measured | aim |\n|---|---:|---:|\n", t.Title, list(t.Settings))
 		for _, row := range t.Rows {

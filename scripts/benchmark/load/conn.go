@@ -6,23 +6,26 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 )
 
-// handler is told what comes over a connection. Payloads are the loop's: whoever keeps one copies it.
+// handler is told what comes over a connection: a frame's payload, or a response to a request, head and body. Payloads are
+// the loop's: whoever keeps one copies it.
 type handler interface {
 	opened()
 	received(payload []byte)
 	closed()
 }
 
-// conn is one WebSocket of a client. It keeps bytes of its own only between the two halves of a frame that came in parts,
+// conn is one WebSocket of a client, or a connection for requests. It keeps bytes of its own only between the two halves of a frame that came in parts,
 // or while the kernel does not take what is sent.
 type conn struct {
 	loop    *Loop
 	fd      int
 	handler handler
+	path    string // of the WebSocket; empty for requests
 	state   state
 	rest    []byte // received, and not yet a whole frame
 	out     []byte // not yet taken by the kernel
@@ -38,14 +41,14 @@ const (
 	gone
 )
 
-// dial begins a connection to addr. small makes the kernel hold little for a client that does not read: its receive buffer
+// dial begins a connection to addr: a WebSocket at path, or one for requests if there is none. small makes the kernel hold little for a client that does not read: its receive buffer
 // is of a few KiB, and its segments are those of an Ethernet, which is what sizes the server's send buffer.
-func (l *Loop) dial(addr netip.AddrPort, h handler, small bool) (*conn, error) {
+func (l *Loop) dial(addr netip.AddrPort, path string, h handler, small bool) (*conn, error) {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open a socket: %w", err)
 	}
-	c := &conn{loop: l, fd: fd, handler: h}
+	c := &conn{loop: l, fd: fd, handler: h, path: path}
 	err = unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	if small {
 		err = errors.Join(err, unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096), unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_MAXSEG, 1460))
@@ -62,7 +65,7 @@ func (l *Loop) dial(addr netip.AddrPort, h handler, small bool) (*conn, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("connect: %w", err), unix.Close(fd))
 	}
-	l.conns[fd] = c
+	l.sources[fd] = c
 	return c, nil
 }
 
@@ -72,7 +75,7 @@ func (c *conn) shut() {
 		return
 	}
 	c.state = gone
-	delete(c.loop.conns, c.fd)
+	delete(c.loop.sources, c.fd)
 	_ = unix.Close(c.fd) // it takes the descriptor out of the epoll, and there is nothing to do about an error
 }
 
@@ -114,14 +117,20 @@ func (c *conn) handle(events uint32) {
 	}
 }
 
-// connected asks for the upgrade. The key is always the same: nothing between here and the server caches.
+// connected asks for the upgrade, if there is to be one. The key is always the same: nothing between here and the server caches.
 func (c *conn) connected() {
 	if code, err := unix.GetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_ERROR); err != nil || code != 0 {
 		c.fail()
 		return
 	}
+	if c.path == "" {
+		c.state = open
+		c.watch()
+		c.handler.opened()
+		return
+	}
 	c.state = upgrading
-	c.write([]byte("GET /push HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
+	c.write([]byte("GET " + c.path + " HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
 		"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"))
 	if c.state != gone {
 		c.watch()
@@ -162,6 +171,14 @@ func (c *conn) consume(in []byte) []byte {
 		c.state = open
 		c.handler.opened()
 	}
+	for c.state == open && c.path == "" {
+		size := response(in)
+		if size == 0 {
+			return in
+		}
+		c.handler.received(in[:size])
+		in = in[size:]
+	}
 	for c.state == open {
 		opcode, payload, size := frame(in)
 		if size == 0 {
@@ -178,6 +195,28 @@ func (c *conn) consume(in []byte) []byte {
 		}
 	}
 	return in
+}
+
+// response returns how long the response is that in begins with; zero if it is not all there. Servers that are measured
+// give the length of each.
+func response(in []byte) (size int) {
+	end := bytes.Index(in, []byte("\r\n\r\n"))
+	if end < 0 {
+		return 0
+	}
+	for line := range bytes.Lines(in[:end+2]) {
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		if !bytes.EqualFold(name, []byte("Content-Length")) {
+			continue
+		}
+		if length, err := strconv.Atoi(string(bytes.TrimSpace(value))); err == nil && length >= 0 {
+			size = length
+		}
+	}
+	if size += end + 4; len(in) < size {
+		return 0
+	}
+	return size
 }
 
 // Opcodes of RFC 6455 §5.2. Servers that are measured send no fragments.

@@ -31,7 +31,7 @@ func TestFramesMayComeInAnyParts(t *testing.T) {
 	}
 	for cut := range min(len(stream), 600) {
 		got := &collector{}
-		c := &conn{handler: got, state: open}
+		c := &conn{handler: got, path: "/", state: open}
 		left := c.consume(stream[:cut])
 		if left = c.consume(append(slices.Clone(left), stream[cut:]...)); len(left) > 0 || !slices.Equal(got.frames, want) {
 			t.Fatalf("cut at %d: %d frames, %d bytes left", cut, len(got.frames), len(left))

@@ -14,13 +14,20 @@ const readBuffer = 256 << 10
 
 // Loop waits for many connections at once.
 type Loop struct {
-	epoll  int
-	conns  map[int]*conn // by file descriptor
-	events []unix.EpollEvent
-	buffer []byte
-	busy   time.Duration // spent on events
-	since  time.Time
-	stop   atomic.Bool
+	epoll   int
+	sources map[int]source // by file descriptor
+	events  []unix.EpollEvent
+	buffer  []byte
+	busy    time.Duration // spent on events
+	since   time.Time
+	stop    atomic.Bool
+	began   time.Time
+}
+
+// source is something that events come from.
+type source interface {
+	handle(events uint32)
+	shut()
 }
 
 // ErrStopped is what Poll returns after Stop.
@@ -33,20 +40,23 @@ func NewLoop() (*Loop, error) {
 		return nil, fmt.Errorf("make an epoll: %w", err)
 	}
 	return &Loop{
-		epoll: epoll, conns: map[int]*conn{}, events: make([]unix.EpollEvent, 1024), buffer: make([]byte, readBuffer), since: time.Now(),
+		epoll: epoll, sources: map[int]source{}, events: make([]unix.EpollEvent, 1024), buffer: make([]byte, readBuffer), since: time.Now(), began: time.Now(),
 	}, nil
 }
 
 // Close closes all connections, without a word to anybody.
 func (l *Loop) Close() error {
-	for _, c := range l.conns {
-		c.shut()
+	for _, s := range l.sources {
+		s.shut()
 	}
 	return unix.Close(l.epoll)
 }
 
 // Stop ends the loop's use: what waits for it fails. Any goroutine may call it.
 func (l *Loop) Stop() { l.stop.Store(true) }
+
+// now is the loop's clock: what has passed since it was made.
+func (l *Loop) now() time.Duration { return time.Since(l.began) }
 
 // Poll handles what has happened, after waiting for it until timeout at the longest.
 func (l *Loop) Poll(timeout time.Duration) error {
@@ -59,8 +69,8 @@ func (l *Loop) Poll(timeout time.Duration) error {
 	}
 	start := time.Now()
 	for i := range max(n, 0) {
-		if c := l.conns[int(l.events[i].Fd)]; c != nil {
-			c.handle(l.events[i].Events)
+		if s := l.sources[int(l.events[i].Fd)]; s != nil {
+			s.handle(l.events[i].Events)
 		}
 	}
 	l.busy += time.Since(start)

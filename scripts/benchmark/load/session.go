@@ -50,7 +50,7 @@ func ChannelName(app string, number int) string {
 // Connect connects to a node. A session that has an id goes on with it; if since, it says where it is in the stream.
 func (s *Session) Connect(addr netip.AddrPort, since bool) (err error) {
 	s.addr, s.since, s.attached, s.down, s.began = addr, since, false, false, time.Now()
-	s.conn, err = s.loop.dial(addr, s, s.small)
+	s.conn, err = s.loop.dial(addr, "/push", s, s.small)
 	return err
 }
 

@@ -37,6 +37,12 @@ func (r *Rig) StartRedis() (*Redis, error) {
 	return redis, err
 }
 
+// port returns the port that it listens on.
+func (r *Redis) port() string {
+	_, port, _ := strings.Cut(r.Addr, ":")
+	return port
+}
+
 // Commands returns how often each command has been called so far, those that scripts call included.
 func (r *Redis) Commands() (map[string]int64, error) {
 	text, err := r.info("commandstats")
