@@ -17,6 +17,7 @@ type Config struct {
 	Presence  Presence
 	Occupancy Occupancy
 	Keys      Keys
+	Limiter   Limiter // of what an application may publish; nil for no limits
 	Log       *slog.Logger
 	Metrics   prometheus.Registerer // nil for none
 

@@ -1,7 +1,9 @@
 package edge
 
 import (
+	"cmp"
 	"errors"
+	"math"
 	"slices"
 
 	"github.com/pandapush/pandapush"
@@ -76,18 +78,26 @@ func (h *hub) sessions(app pandapush.AppID) int {
 
 // checkLimits returns why a message is too much for its application or from its session, or nil.
 func (x *exchange) checkLimits(m *bayeux.Message, app pandapush.AppID) error {
-	limit := x.server.cfg.Keys.Settings(app).MaxMessageBytes
-	if limit == 0 {
-		limit = x.server.cfg.Limits.DataBytes
-	}
-	if len(m.Data) > limit {
+	settings := x.server.cfg.Keys.Settings(app)
+	if len(m.Data) > cmp.Or(settings.MaxMessageBytes, x.server.cfg.Limits.DataBytes) {
 		return pandapush.ErrMessageTooLarge
 	}
 	if name := x.publisher(m); name != "" && !x.server.rates.allow(name, x.server.cfg.Now()) {
 		return pandapush.ErrTooFast
 	}
+	rate, limiter := settings.PublishRate, x.server.cfg.Limiter
+	if rate == 0 || limiter == nil {
+		return nil
+	}
+	burst := cmp.Or(settings.PublishBurst, max(1, int(math.Ceil(rate))))
+	if _, wait := limiter.Take(x.ctx, app, appBucket, rate, burst, 1); wait > 0 {
+		return pandapush.ErrTooFast
+	}
 	return nil
 }
+
+// appBucket names what an application's messages are counted in, those published by HTTP as well.
+const appBucket = "app"
 
 // publisher names what the rate of publishing is counted by: the session, or else the address. On a socket, what the
 // message says of its session counts for nothing.

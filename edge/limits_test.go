@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -390,6 +391,34 @@ func TestLimitsOfAnApplication(t *testing.T) {
 			t.Errorf("%s: counted %v", limit, got)
 		}
 	}
+}
+
+// tokens are a Limiter's, of one bucket.
+type tokens struct {
+	left  int
+	asked string
+}
+
+func (l *tokens) Take(_ context.Context, app pandapush.AppID, bucket string, perSecond float64, burst, n int) (int, time.Duration) {
+	l.asked = fmt.Sprint(app, " ", bucket, " ", perSecond, " ", burst)
+	if l.left < n {
+		return 0, time.Second
+	}
+	l.left -= n
+	return l.left, 0
+}
+
+func TestPublishRateOfAnApplication(t *testing.T) {
+	limiter := &tokens{left: 1}
+	n := startNode(t, func(c *Config) { c.Limiter = limiter })
+	n.keys.set("app", pandapush.Settings{PublishRate: 2.5})
+	for i, want := range []string{"", "Too many messages in a short time"} {
+		r := n.say(t, `{"channel":"/app/public/a","data":1,"ext":{"auth":{"key":"key","secret":"secret"}}}`)[0]
+		if r.Error != want || limiter.asked != "app app 2.5 3" {
+			t.Errorf("message %d: %q after %q", i, r.Error, limiter.asked)
+		}
+	}
+	n.publish(t, "/other/public/a", "1") // has no limit
 }
 
 func TestSubscriptionsOfASession(t *testing.T) {

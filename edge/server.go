@@ -59,6 +59,14 @@ type Records interface {
 	Send(ctx context.Context, node string, m pandapush.Mail) error
 }
 
+// Limiter counts messages against limits that hold for all nodes together. It must be safe for concurrent use.
+type Limiter interface {
+	// Take takes n of the messages that a bucket of app still allows, and returns how many are left, about, and zero; or it
+	// takes none, and returns how long to wait until there are n. n is at most burst. It answers within a second, Redis or no
+	// Redis.
+	Take(ctx context.Context, app pandapush.AppID, bucket string, perSecond float64, burst, n int) (left int, wait time.Duration)
+}
+
 // Keys is what the edge asks about credentials. It must not block.
 type Keys interface {
 	pandapush.Keys

@@ -39,6 +39,7 @@ var (
 	_ edge.Keys      = (*db.KeyRing)(nil)
 	_ api.Stream     = (*streams.Streams)(nil)
 	_ api.Limiter    = (*streams.Streams)(nil)
+	_ edge.Limiter   = (*streams.Streams)(nil)
 	_ api.Rooms      = (*streams.Streams)(nil)
 	_ api.KeyRing    = (*db.KeyRing)(nil)
 	_ api.Follower   = (*edge.Server)(nil)
@@ -185,7 +186,7 @@ func (s *server) prepareSchema(ctx context.Context) error {
 // buildFront makes what clients talk to.
 func (s *server) buildFront(metrics *prometheus.Registry) error {
 	s.edge = edge.New(edge.Config{
-		Node: s.node, Stream: s.streams, Records: s.streams, Presence: s.streams, Occupancy: s.streams, Keys: s.keys, Log: s.log, Metrics: metrics,
+		Node: s.node, Stream: s.streams, Records: s.streams, Presence: s.streams, Occupancy: s.streams, Keys: s.keys, Limiter: s.streams, Log: s.log, Metrics: metrics,
 		Timeout: time.Duration(s.cfg.ConnectTimeout), PingInterval: time.Duration(s.cfg.PingInterval), BatchWindow: time.Duration(s.cfg.BatchWindow), WriteTimeout: time.Duration(s.cfg.WriteTimeout),
 		PresenceTTL: time.Duration(s.cfg.PresenceTTL),
 		Limits: edge.Limits{
