@@ -400,7 +400,7 @@ type tokens struct {
 }
 
 func (l *tokens) Take(_ context.Context, app pandapush.AppID, bucket string, perSecond float64, burst, n int) (int, time.Duration) {
-	l.asked = fmt.Sprint(app, " ", bucket, " ", perSecond, " ", burst)
+	l.asked = fmt.Sprintf("%s of %s: %g, %d", bucket, app, perSecond, burst)
 	if l.left < n {
 		return 0, time.Second
 	}
@@ -414,7 +414,7 @@ func TestPublishRateOfAnApplication(t *testing.T) {
 	n.keys.set("app", pandapush.Settings{PublishRate: 2.5})
 	for i, want := range []string{"", "Too many messages in a short time"} {
 		r := n.say(t, `{"channel":"/app/public/a","data":1,"ext":{"auth":{"key":"key","secret":"secret"}}}`)[0]
-		if r.Error != want || limiter.asked != "app app 2.5 3" {
+		if r.Error != want || limiter.asked != "app of app: 2.5, 3" {
 			t.Errorf("message %d: %q after %q", i, r.Error, limiter.asked)
 		}
 	}
