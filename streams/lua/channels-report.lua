@@ -25,5 +25,8 @@ if #vacated > 0 then
   redis.call('ZREM', channels, unpack(vacated))
 end
 tell('vacated', vacated)
-redis.call('PEXPIRE', channels, 6 * tonumber(ARGV[5]))
+local keep = 6 * tonumber(ARGV[5])
+if redis.call('PTTL', channels) < keep then -- a report for a shorter time does not cut off the others
+  redis.call('PEXPIRE', channels, keep)
+end
 return 1
