@@ -10,6 +10,10 @@
 //	compare.go    how all servers go through the same: in turns, in rounds, with medians
 //	comparison.go the table of that, with ratios and aims
 //	fanout.go     fanout/rates and fanout/limit: one channel, many sockets
+//	channels.go   channels: as many messages as it takes, each to another socket
+//	idle.go       idle/sockets and idle/most: memory
+//	nodes.go      nodes and kill: two nodes
+//	growth.go     growth/subscriptions and growth/nodes
 //	failover.go   resume/kill: a node is killed under thousands of sockets
 //	memory.go     resume/idle and resume/behind: what a session costs in memory
 //	follow.go     follow/idle: what a reader of server-sent events does

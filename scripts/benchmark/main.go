@@ -26,6 +26,13 @@ var parts = []struct {
 }{
 	{"fanout/rates", fanouts, false},
 	{"fanout/limit", limits, true},
+	{"channels", channels, false},
+	{"idle/sockets", idles, false},
+	{"idle/most", mostIdle, true},
+	{"nodes", twoNodes, false},
+	{"kill", nodeKilled, false},
+	{"growth/subscriptions", subscriptions, true},
+	{"growth/nodes", edges, true},
 	{"resume/kill", kills, true},
 	{"resume/idle", idleMemory, true},
 	{"resume/behind", behindMemory, true},

@@ -52,7 +52,8 @@ type Client struct {
 	last      int64
 	cursor    [cursorSize]byte // of the newest message, if the dialect has such
 	length    int
-	missing   int // subscriptions not acknowledged yet
+	token     string // that it publishes with
+	missing   int    // subscriptions not acknowledged yet
 	down      bool
 	back      bool // it has been connected before
 }

@@ -2,6 +2,8 @@ package load
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
@@ -71,19 +73,22 @@ func (d Bayeux) connect(c *Client) {
 
 // Reply is part of Dialect. A client's first connect goes with its subscribe: Faye answers it at once, Pandapush holds it.
 func (d Bayeux) Reply(c *Client, frame []byte) {
-	if !bytes.Contains(frame, []byte(`"channel":"/meta/`)) {
+	if !bytes.Contains(frame, []byte(`"successful":`)) {
 		return
 	}
-	var replies []reply
+	var replies []struct {
+		Channel, ClientID string
+		Successful        *bool
+	}
 	if err := json.Unmarshal(frame, &replies); err != nil {
 		c.Failed++
 		return
 	}
 	for _, r := range replies {
-		if !strings.HasPrefix(r.Channel, "/meta/") {
+		if r.Successful == nil { // a message in the same frame
 			continue
 		}
-		if !r.Successful {
+		if !*r.Successful {
 			c.Failed++
 			continue
 		}
@@ -105,9 +110,26 @@ func (d Bayeux) Reply(c *Client, frame []byte) {
 	}
 }
 
-// Publish is part of Dialect.
+// Publish is part of Dialect. As clients do, it gives each message an id, and Pandapush a token.
 func (d Bayeux) Publish(c *Client, body []byte) {
-	c.conn.send(opText, fmt.Appendf(nil, `[{"channel":"%s","clientId":"%s","data":%s}]`, c.channel, c.id, body))
+	m := fmt.Appendf(nil, `[{"channel":"%s","clientId":"%s","id":"%x","data":%s`, c.channel, c.id, c.last+1, body)
+	if d.Basic != "" {
+		if c.token == "" {
+			c.token = d.sign(c.channel)
+		}
+		m = fmt.Appendf(m, `,"ext":{"auth":{"token":"%s"}}`, c.token)
+	}
+	c.conn.send(opText, append(m, "}]"...))
+}
+
+// sign makes a token that lets its bearer publish to a channel: a JSON Web Token (RFC 7519), signed with HS256.
+func (d Bayeux) sign(channel string) string {
+	key, secret, _ := strings.Cut(d.Basic, ":")
+	encode := base64.RawURLEncoding.EncodeToString
+	text := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode(fmt.Appendf(nil, `{"keyId":"%s","channel":"%s","pub":true}`, key, channel))
+	signature := hmac.New(sha256.New, []byte(secret))
+	signature.Write([]byte(text))
+	return text + "." + encode(signature.Sum(nil))
 }
 
 // Request is part of Dialect.

@@ -31,7 +31,7 @@ type Node struct {
 func (r *Rig) StartNode(name, binary string, redis *Redis, settings ...string) (*Node, error) {
 	env := append([]string{
 		"LISTEN=127.0.0.1:0", "LOG_FORMAT=json", "DATA_DIR=" + r.Path("data"), "REDIS_HOSTS=" + redis.Addr,
-		"DEV_APPLICATION_ID=" + App, "DEV_KEY_ID=" + Key, "DEV_KEY_SECRET=" + Secret,
+		"MAX_SESSIONS_PER_ADDRESS=1000000", "DEV_APPLICATION_ID=" + App, "DEV_KEY_ID=" + Key, "DEV_KEY_SECRET=" + Secret,
 	}, settings...)
 	p, err := r.start(name, env, binary, "serve")
 	if err != nil {

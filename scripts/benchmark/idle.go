@@ -1,0 +1,73 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pandapush/pandapush/scripts/benchmark/rig"
+)
+
+// spare is how many open files are left for what is not a client.
+const spare = 500
+
+// idles measures what a client takes that has a subscription and gets nothing.
+func idles(r *run) error {
+	const each, whole = "resident memory for each socket", "resident memory of the server"
+	sockets := r.pick(10_000, 1000)
+	table := compared(fmt.Sprintf("Memory of %d idle sockets", sockets), "sockets", sockets, "channels", failoverChannels, "subscriptions", "one each").
+		figure(each, "bytes", absolute(8192)).figure(whole, "MiB").figure(connected, "s", atMost(1, rig.Centrifuge))
+	return r.compare(contest{stages: []*Comparison{table}, measure: func(m *match) ([]sample, error) {
+		before, after, took, err := m.idle(sockets)
+		if err != nil {
+			return nil, err
+		}
+		return []sample{{
+			each: float64(after-before) / float64(sockets), whole: float64(after) / (1 << 20), connected: took.Seconds(),
+		}}, nil
+	}})
+}
+
+// mostIdle measures the same of Pandapush alone, with as many sockets as a process may have open.
+func mostIdle(r *run) error {
+	const each, whole = "resident memory for each socket", "resident memory of the server"
+	var files unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
+		return fmt.Errorf("ask how many files may be open: %w", err)
+	}
+	sockets := r.pick(int(min(files.Max, 1<<20))-spare, 2000)
+	table := compared("Memory of as many idle sockets as a process may have open", "sockets", sockets, "open files at most", files.Max).
+		figure(each, "bytes", absolute(8192)).figure(whole, "MiB").figure(connected, "s")
+	return r.compare(contest{stages: []*Comparison{table}, takes: ours, measure: func(m *match) ([]sample, error) {
+		before, after, took, err := m.idle(sockets)
+		if err != nil {
+			return nil, err
+		}
+		return []sample{{
+			each: float64(after-before) / float64(sockets), whole: float64(after) / (1 << 20), connected: took.Seconds(),
+		}}, nil
+	}})
+}
+
+// idle connects sockets, and returns the server's resident memory before and after, in bytes, and how long it took them.
+// Some connect before, so that what everybody needs is there.
+func (m *match) idle(sockets int) (before, after int64, took time.Duration, err error) {
+	spread := func(i int) []int { return []int{i % failoverChannels} }
+	if _, err = m.gather(100, m.server, spread); err != nil {
+		return 0, 0, 0, err
+	}
+	if before, err = m.steady(m.server.Process); err != nil {
+		return 0, 0, 0, err
+	}
+	began := time.Now()
+	if _, err = m.gather(sockets, m.server, spread); err != nil {
+		return 0, 0, 0, err
+	}
+	took = time.Since(began)
+	after, err = m.steady(m.server.Process)
+	return before, after, took, err
+}
+
+// ours takes Pandapush as it is.
+func ours(p rig.Peer) bool { return p.Name == rig.Pandapush }
