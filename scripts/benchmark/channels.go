@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -59,7 +60,7 @@ func (m *match) overHTTP(all clients) (sample, error) {
 		return nil, err
 	}
 	s, err := m.flatOut(all)
-	if err != nil {
+	if err := cmp.Or(poster.Err(), err); err != nil { // the first explains the other
 		return nil, err
 	}
 	poster.Stop()

@@ -30,6 +30,7 @@ type match struct {
 	server    *rig.Server
 	latencies *load.Latencies
 	servers   int
+	channel   func(number int) string // the names of the channels
 }
 
 // compare has all peers go through a contest, one after the other, and that for some rounds; who begins changes. The tables
@@ -73,7 +74,7 @@ func (r *run) match(p rig.Peer, measure func(*match) ([]sample, error)) (_ []sam
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, own.loop.Close()) }()
-	m := &match{run: &own, peer: p, latencies: load.NewLatencies()}
+	m := &match{run: &own, peer: p, latencies: load.NewLatencies(), channel: rig.Channel}
 	if !p.NoRedis {
 		if m.redis, err = own.rig.StartRedis(); err != nil {
 			return nil, err
@@ -110,7 +111,7 @@ func (m *match) gather(n int, server *rig.Server, channels func(i int) []int) (c
 			numbers := channels(len(all))
 			names := make([]string, 0, len(numbers))
 			for _, number := range numbers {
-				names = append(names, rig.Channel(number))
+				names = append(names, m.channel(number))
 			}
 			c := load.NewClient(m.loop, m.peer.Dialect, numbers[0], names, m.latencies)
 			if err := c.Connect(server.Addr); err != nil {
@@ -156,7 +157,7 @@ func (c clients) tally() (t tally) {
 func (m *match) poster(server *rig.Server, n, connections int) (*load.Poster, error) {
 	names := make([]string, n)
 	for i := range names {
-		names[i] = rig.Channel(i)
+		names[i] = m.channel(i)
 	}
 	return load.NewPoster(m.loop, m.peer.Dialect, server.Addr, names, connections, payload)
 }

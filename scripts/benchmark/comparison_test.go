@@ -43,6 +43,7 @@ func TestPeersAreChosenByNameOrFamily(t *testing.T) {
 	}{
 		{"Centrifuge (history)", "Pandapush, Centrifuge (history)", false},
 		{"centrifuge", "Pandapush, Centrifuge, Centrifuge (history)", false},
+		{"", "Pandapush, Centrifuge, Centrifuge (history), Floor", true},
 		{"floor,faye", "Pandapush, Floor, Floor (coalescing)", false}, // there is no Node
 	} {
 		peers, err := options{peers: c.peers, quick: c.quick, programs: here}.chosen()

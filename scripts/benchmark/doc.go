@@ -13,7 +13,7 @@
 //	channels.go   channels: as many messages as it takes, each to another socket
 //	idle.go       idle/sockets and idle/most: memory
 //	nodes.go      nodes and kill: two nodes
-//	growth.go     growth/subscriptions and growth/nodes
+//	growth.go     growth/applications, growth/subscriptions and growth/nodes
 //	failover.go   resume/kill: a node is killed under thousands of sockets
 //	memory.go     resume/idle and resume/behind: what a session costs in memory
 //	follow.go     follow/idle: what a reader of server-sent events does

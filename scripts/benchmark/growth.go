@@ -3,11 +3,54 @@ package main
 import (
 	"fmt"
 
+	"github.com/pandapush/pandapush/scripts/benchmark/load"
 	"github.com/pandapush/pandapush/scripts/benchmark/rig"
 )
 
 // flat is by how much the cost of a message may grow while something else does by orders of magnitude.
 const flat = 1.3
+
+// applications measures what a message costs on a node that serves more and more applications, each with a socket. The
+// messages go to all of them by turns, as many a second however many there are.
+func applications(r *run) error {
+	const rate = 500
+	counts := []int{1, 10, 100, 1000, 10_000}
+	if r.quick {
+		counts = []int{1, 100}
+	}
+	const most = 1000 // applications up to which the cost should be flat
+	table := compared("Growth: active applications", "sockets", "one for each", "messages/s", rate, "payload bytes", payload)
+	var growths []string
+	for _, count := range counts {
+		growth, aims := fmt.Sprintf("… as a multiple of that with one, %d applications", count), []*Aim(nil)
+		if count > 1 && count <= most {
+			aims = []*Aim{absolute(flat)}
+		}
+		growths = append(growths, growth)
+		table.figure(appsFigure(cpuDelivery, count), "µs").figure(growth, "", aims...).figure(appsFigure(redisPublish, count), "µs")
+	}
+	return r.compare(contest{stages: []*Comparison{table}, takes: ours, measure: func(m *match) ([]sample, error) {
+		m.server.Kill() // it has made the database
+		if err := m.rig.AddApps(counts[len(counts)-1]); err != nil {
+			return nil, err
+		}
+		m.channel = func(number int) string { return load.ChannelName(rig.AppName(number), 0) }
+		result := sample{}
+		for i, count := range counts {
+			s, err := m.subscribed(count, 1, count, rate)
+			if err != nil {
+				return nil, err
+			}
+			result[appsFigure(cpuDelivery, count)], result[appsFigure(redisPublish, count)] = s[cpuDelivery], s[redisPublish]
+			result[growths[i]] = s[cpuDelivery] / result[appsFigure(cpuDelivery, counts[0])]
+		}
+		return []sample{result}, nil
+	}})
+}
+
+func appsFigure(what string, count int) string {
+	return fmt.Sprintf("%s, %d applications", what, count)
+}
 
 // subscriptions measures what a message costs on a node that holds more and more subscriptions, of which only those of the
 // first channels get any.

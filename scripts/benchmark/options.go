@@ -66,12 +66,9 @@ func (o options) wants(name string, long bool) bool {
 
 // chosen returns the peers that are to be compared and can be started here.
 func (o options) chosen() (chosen []rig.Peer, err error) {
-	want := strings.Split(strings.ToLower(o.peers), ",")
-	switch {
-	case o.peers == "" && o.quick:
-		want = strings.Split(strings.ToLower(strings.Join([]string{rig.Pandapush, rig.Centrifuge, rig.Floor}, ",")), ",")
-	case o.peers == "":
-		want = nil
+	var want []string
+	if o.peers != "" {
+		want = strings.Split(strings.ToLower(o.peers), ",")
 	}
 	for _, name := range want {
 		if !slices.ContainsFunc(rig.Peers(), func(p rig.Peer) bool { return named(p, name) }) {
@@ -79,7 +76,10 @@ func (o options) chosen() (chosen []rig.Peer, err error) {
 		}
 	}
 	for _, p := range rig.Peers() {
-		asked := want == nil || p.Name == rig.Pandapush || slices.ContainsFunc(want, func(name string) bool { return named(p, name) })
+		asked := p.Name == rig.Pandapush || slices.ContainsFunc(want, func(name string) bool { return named(p, name) })
+		if o.peers == "" {
+			asked = !o.quick || slices.Contains([]string{rig.Pandapush, rig.Centrifuge, rig.History, rig.Floor}, p.Name)
+		}
 		if asked && p.Has(o.programs) {
 			chosen = append(chosen, p)
 		}

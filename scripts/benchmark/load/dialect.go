@@ -36,13 +36,21 @@ type Request struct {
 // Bayeux is spoken by Pandapush and by Faye.
 type Bayeux struct {
 	WebSocket string // path
-	Basic     string // "key:secret" for Pandapush's way to publish over HTTP; empty for Faye's
-	App       string // whose messages have cursors; empty for Faye
+	Secret    string // of all applications' keys, see KeyOf; empty for Faye, which has no keys and no cursors
+}
+
+// KeyOf returns the name that the benchmark gives to an application's key.
+func KeyOf(app string) string { return app + "key" }
+
+// appOf returns the application that a channel belongs to: its first segment.
+func appOf(channel string) string {
+	app, _, _ := strings.Cut(channel[1:], "/")
+	return app
 }
 
 // note keeps the cursor of a message, which follows its data.
 func (d Bayeux) note(c *Client, rest []byte) {
-	if d.App == "" {
+	if d.Secret == "" {
 		return
 	}
 	if at := bytes.Index(rest, idStart); at >= 0 {
@@ -58,8 +66,8 @@ func (d Bayeux) Path(string) string { return d.WebSocket }
 func (d Bayeux) Greet(c *Client) {
 	if c.id != "" {
 		m := fmt.Appendf(nil, `[{"channel":"/meta/connect","clientId":"%s","connectionType":"websocket","id":"2","advice":{"timeout":0}`, c.id)
-		if d.App != "" && c.length > 0 {
-			m = fmt.Appendf(m, `,"ext":{"since":{"%s":"%s"}}`, d.App, c.cursor[:c.length])
+		if c.length > 0 {
+			m = fmt.Appendf(m, `,"ext":{"since":{"%s":"%s"}}`, appOf(c.channel), c.cursor[:c.length])
 		}
 		c.conn.send(opText, append(m, "}]"...))
 		return
@@ -113,7 +121,7 @@ func (d Bayeux) Reply(c *Client, frame []byte) {
 // Publish is part of Dialect. As clients do, it gives each message an id, and Pandapush a token.
 func (d Bayeux) Publish(c *Client, body []byte) {
 	m := fmt.Appendf(nil, `[{"channel":"%s","clientId":"%s","id":"%x","data":%s`, c.channel, c.id, c.last+1, body)
-	if d.Basic != "" {
+	if d.Secret != "" {
 		if c.token == "" {
 			c.token = d.sign(c.channel)
 		}
@@ -124,22 +132,21 @@ func (d Bayeux) Publish(c *Client, body []byte) {
 
 // sign makes a token that lets its bearer publish to a channel: a JSON Web Token (RFC 7519), signed with HS256.
 func (d Bayeux) sign(channel string) string {
-	key, secret, _ := strings.Cut(d.Basic, ":")
 	encode := base64.RawURLEncoding.EncodeToString
-	text := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode(fmt.Appendf(nil, `{"keyId":"%s","channel":"%s","pub":true}`, key, channel))
-	signature := hmac.New(sha256.New, []byte(secret))
+	text := encode([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + encode(fmt.Appendf(nil, `{"keyId":"%s","channel":"%s","pub":true}`, KeyOf(appOf(channel)), channel))
+	signature := hmac.New(sha256.New, []byte(d.Secret))
 	signature.Write([]byte(text))
 	return text + "." + encode(signature.Sum(nil))
 }
 
 // Request is part of Dialect.
 func (d Bayeux) Request(channel string, body []byte) Request {
-	if d.Basic == "" {
+	if d.Secret == "" {
 		return Request{Path: d.WebSocket, Body: fmt.Appendf(nil, `[{"channel":"%s","data":%s}]`, channel, body)}
 	}
 	return Request{
 		Path: "/channel" + channel, Body: body,
-		Header: "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(d.Basic)) + "\r\n",
+		Header: "Authorization: Basic " + base64.StdEncoding.EncodeToString([]byte(KeyOf(appOf(channel))+":"+d.Secret)) + "\r\n",
 	}
 }
 

@@ -18,7 +18,7 @@ func TestMessagesAreFoundInEveryDialect(t *testing.T) {
 		"Socket.IO":  `42["message",` + first + `,` + second + `]`,
 		"Plain":      first + second,
 	} {
-		c := &Client{loop: &Loop{began: time.Now()}, dialect: Bayeux{App: "a"}, latencies: NewLatencies(), last: 6}
+		c := &Client{loop: &Loop{began: time.Now()}, dialect: Bayeux{Secret: "s"}, latencies: NewLatencies(), last: 6}
 		c.received([]byte(frame))
 		if c.Received != 2 || c.Lost != 0 || c.Repeated != 0 || c.last != 8 {
 			t.Errorf("%s: %+v", name, c)
@@ -61,7 +61,7 @@ func TestLatenciesBeyondTheScaleAreNotLost(t *testing.T) {
 }
 
 func TestRequestsNameTheChannel(t *testing.T) {
-	for _, d := range []Dialect{Bayeux{WebSocket: "/push", Basic: "k:s"}, Bayeux{WebSocket: "/bayeux"}, Centrifuge{}, SocketIO{}, Plain{}} {
+	for _, d := range []Dialect{Bayeux{WebSocket: "/push", Secret: "s"}, Bayeux{WebSocket: "/bayeux"}, Centrifuge{}, SocketIO{}, Plain{}} {
 		r := d.Request("/a/public/b", []byte(`{"n":1}`))
 		if all := r.Path + string(r.Body); !strings.Contains(all, "/a/public/b") || !strings.Contains(all, `{"n":1}`) {
 			t.Errorf("%T: %s", d, all)

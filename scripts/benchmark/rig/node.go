@@ -15,7 +15,7 @@ import (
 // The application that every node serves, and its key.
 const (
 	App    = "benchapp"
-	Key    = "benchkey"
+	Key    = App + "key" // as load.KeyOf has it
 	Secret = "benchsecret"
 )
 

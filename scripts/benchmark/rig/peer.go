@@ -59,7 +59,7 @@ func Peers() []Peer {
 		return "node"
 	}
 	serve := func(Programs, *Redis) []string { return []string{"serve"} }
-	ours := load.Bayeux{WebSocket: "/push", Basic: Key + ":" + Secret, App: App}
+	ours := load.Bayeux{WebSocket: "/push", Secret: Secret}
 	faye := load.Bayeux{WebSocket: "/bayeux"}
 	return []Peer{
 		{Name: Pandapush, Dialect: ours, Since: true, program: pandapush, args: serve},
