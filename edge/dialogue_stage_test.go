@@ -75,7 +75,7 @@ func newStage(t *testing.T, d *dialogue, transport string, nodes int, redis stri
 func commonNames(timeout time.Duration) names {
 	return names{
 		"<types>": `["long-polling","cross-origin-long-polling","callback-polling","websocket","eventsource","in-process"]`,
-		"<retry>": fmt.Sprintf(`{"reconnect":"retry","interval":0,"timeout":%d}`, timeout.Milliseconds()),
+		"<retry>": fmt.Sprintf(`{"reconnect":"retry","interval":0,"timeout":%[1]d,"maxInterval":%[1]d}`, timeout.Milliseconds()),
 		"<again>": `{"reconnect":"handshake","interval":"<*>"}`,
 		"<BOM>":   "\ufeff",
 		"<auth>":  `"ext":{"auth":{"key":"key","secret":"secret"}}`,

@@ -30,8 +30,7 @@
 // types is always the full one, and advice stands only in replies to handshake and connect.
 //
 // Of CometD's server there is no cookie that tells a browser's clients apart, and so no advice of "multiple-clients": each
-// client is a session of its own, and over WebSocket any number of them may be in one browser. Nor is there a "maxInterval"
-// in the advice: what it saves a client is one connect that is answered with the advice to handshake.
+// client is a session of its own, and over WebSocket any number of them may be in one browser.
 //
 // # What differs from Faye, and why
 //

@@ -20,20 +20,24 @@ type Reply struct {
 
 // Advice tells a client how to go on. The zero Advice says nothing.
 type Advice struct {
-	reconnect         string
-	interval, timeout time.Duration
+	reconnect                      string
+	interval, timeout, maxInterval time.Duration
 }
 
-// RetryAdvice lets a client connect again after interval, and tells it how long a connect may be held.
-func RetryAdvice(interval, timeout time.Duration) Advice { return Advice{"retry", interval, timeout} }
+// RetryAdvice lets a client connect again after interval, and tells it how long a connect may be held. A session ends when
+// its client has not connected for twice as long; CometD's clients, who are told so by maxInterval, then begin anew by
+// themselves.
+func RetryAdvice(interval, timeout time.Duration) Advice {
+	return Advice{"retry", interval, timeout, max(timeout-interval, 0)}
+}
 
 // EventSourceAdvice is the advice for a successful connect of an EventSource client. Nothing holds its connects, so that
 // it is the interval between them that has to be timeout.
-func EventSourceAdvice(timeout time.Duration) Advice { return Advice{"retry", timeout, 0} }
+func EventSourceAdvice(timeout time.Duration) Advice { return Advice{"retry", timeout, 0, timeout} }
 
 // HandshakeAdvice makes a client begin anew after interval: for failures only, since CometD's client throws at a
 // successful reply with it. A refused handshake must have an interval of MinRefusalInterval or more.
-func HandshakeAdvice(interval time.Duration) Advice { return Advice{"handshake", interval, 0} }
+func HandshakeAdvice(interval time.Duration) Advice { return Advice{"handshake", interval, 0, 0} }
 
 // MinRefusalInterval is the least time that a client has to wait after a refused handshake. Faye's client would
 // otherwise try again a hundred times a second.
@@ -127,6 +131,8 @@ func (a Advice) append(dst []byte) []byte {
 	if a.reconnect == "retry" {
 		dst = append(dst, `,"timeout":`...)
 		dst = strconv.AppendInt(dst, a.timeout.Milliseconds(), 10)
+		dst = append(dst, `,"maxInterval":`...)
+		dst = strconv.AppendInt(dst, a.maxInterval.Milliseconds(), 10)
 	}
 	return append(dst, `},`...)
 }

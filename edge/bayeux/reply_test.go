@@ -27,7 +27,7 @@ func TestReply(t *testing.T) {
 			"handshake", `{"channel":"/meta/handshake","id":"1","clientId":"mine","ext":{"a":1}}`,
 			bayeux.Reply{ClientID: "new", Advice: retry},
 			`{"id":"1","clientId":"new","channel":"/meta/handshake",` + types +
-				`"advice":{"reconnect":"retry","interval":0,"timeout":30000},"successful":true}`,
+				`"advice":{"reconnect":"retry","interval":0,"timeout":30000,"maxInterval":30000},"successful":true}`,
 		},
 		{
 			"handshake refused", `{"channel":"/meta/handshake","id":"1","clientId":"mine"}`,
@@ -39,13 +39,13 @@ func TestReply(t *testing.T) {
 			"connect", `{"channel":"/meta/connect","id":7,"clientId":"abc"}`,
 			bayeux.Reply{Advice: bayeux.RetryAdvice(250*time.Millisecond, 30*time.Second)},
 			`{"id":7,"clientId":"abc","channel":"/meta/connect",` +
-				`"advice":{"reconnect":"retry","interval":250,"timeout":30000},"successful":true}`,
+				`"advice":{"reconnect":"retry","interval":250,"timeout":30000,"maxInterval":29750},"successful":true}`,
 		},
 		{
 			"connect by EventSource", `{"channel":"/meta/connect","id":7,"clientId":"abc","connectionType":"eventsource"}`,
 			bayeux.Reply{Advice: bayeux.EventSourceAdvice(30 * time.Second)},
 			`{"id":7,"clientId":"abc","channel":"/meta/connect",` +
-				`"advice":{"reconnect":"retry","interval":30000,"timeout":0},"successful":true}`,
+				`"advice":{"reconnect":"retry","interval":30000,"timeout":0,"maxInterval":30000},"successful":true}`,
 		},
 		{
 			"connect of nobody", `{"channel":"/meta/connect","id":"a","clientId":"abc"}`,
