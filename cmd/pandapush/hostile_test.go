@@ -2,6 +2,9 @@ package main
 
 import (
 	"bufio"
+	"bytes"
+	"compress/flate"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,7 +31,7 @@ const (
 // TestHostileClients holds all kinds of bad connections open at the same time, one kind after the other: a client that
 // behaves is served throughout, memory stays bounded, and when they are gone nothing is left of them.
 func TestHostileClients(t *testing.T) {
-	n := forkNode(t, settings(t).with(vars{"PING_INTERVAL": "1s", "WRITE_TIMEOUT": "2s"}))
+	n := forkNode(t, settings(t).with(vars{"PING_INTERVAL": "1s", "WRITE_TIMEOUT": "2s", "WEBSOCKET_COMPRESSION": "true"}))
 	guest := newGuest(t, n)
 	guest.talk(10)
 	before := n.gauge(t, "go_goroutines")
@@ -45,6 +48,7 @@ func TestHostileClients(t *testing.T) {
 		{"frames that never end", slowFrames},
 		{"frames in parts that never end", slowParts},
 		{"frames and bodies that are too long", tooLong},
+		{"compressed frames that grow", bombs},
 		{"sessions without a connect", sessionsWithoutConnect},
 		{"guessed client ids", guesses},
 		{"subscribers that do not read", deafSubscribers},
@@ -178,12 +182,12 @@ func awaitEnd(t *testing.T, all []crowd) {
 }
 
 const upgradeRequest = "GET /push HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
-	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+	"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
-// rawSocket opens a WebSocket and sends text behind the upgrade.
-func (n *node) rawSocket(t *testing.T, text string) net.Conn {
+// rawSocket opens a WebSocket, by a request with further headers, and sends text behind the upgrade.
+func (n *node) rawSocket(t *testing.T, headers, text string) net.Conn {
 	t.Helper()
-	conn := n.rawConn(t, upgradeRequest)
+	conn := n.rawConn(t, upgradeRequest+headers+"\r\n")
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil || response.StatusCode != http.StatusSwitchingProtocols {
 		t.Fatalf("upgrade: %v %v", response, err)
@@ -200,7 +204,7 @@ func newSockets(t *testing.T, n *node, text, more string) crowd {
 	t.Helper()
 	c := crowd{more: more}
 	for range crowdSize {
-		c.conns = append(c.conns, n.rawSocket(t, text))
+		c.conns = append(c.conns, n.rawSocket(t, "", text))
 	}
 	return c
 }
@@ -248,6 +252,32 @@ func tooLong(t *testing.T, n *node) crowd {
 	frames := newSockets(t, n, "\x81\xff\x00\x00\x00\x00\x7f\xff\xff\xff\x00\x00\x00\x00[", "")
 	bodies := newCrowd(t, n, postOf(1<<20+1)+"[", "")
 	return crowd{conns: slices.Concat(frames.conns, bodies.conns)}
+}
+
+// bombs send frames of some 64 KiB which are 64 MiB when inflated.
+func bombs(t *testing.T, n *node) crowd {
+	t.Helper()
+	var packed bytes.Buffer
+	w, err := flate.NewWriter(&packed, flate.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 64 {
+		if _, err := w.Write(bytes.Repeat([]byte{' '}, 1<<20)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	payload := bytes.TrimSuffix(packed.Bytes(), []byte{0, 0, 0xff, 0xff}) // RFC 7692 §7.2.1
+	frame := binary.BigEndian.AppendUint64([]byte{0xc1, 0xff}, uint64(len(payload)))
+	frame = append(append(frame, 0, 0, 0, 0), payload...)
+	var c crowd
+	for range crowdSize {
+		c.conns = append(c.conns, n.rawSocket(t, "Sec-WebSocket-Extensions: permessage-deflate\r\n", string(frame)))
+	}
+	return c
 }
 
 // sessionsWithoutConnect begins 10,000 sessions.
@@ -300,7 +330,7 @@ func deafSubscribers(t *testing.T, n *node) crowd {
 		id := handshake[0].ClientID
 		n.bayeux(t, fmt.Sprintf(`{"channel":"/meta/subscribe","clientId":%q,"subscription":"/devapp/public/much"}`, id))
 		connect := fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"websocket"}`, id)
-		c.conns = append(c.conns, n.rawSocket(t, "\x81"+string([]byte{0x80 | byte(len(connect))})+"\x00\x00\x00\x00"+connect))
+		c.conns = append(c.conns, n.rawSocket(t, "", "\x81"+string([]byte{0x80 | byte(len(connect))})+"\x00\x00\x00\x00"+connect))
 	}
 	much := `{"text":"` + strings.Repeat("x", 100<<10) + `"}`
 	for range 100 { // 10 MB for each of them
