@@ -102,6 +102,18 @@ func (c *Comparison) settle(peers []rig.Peer, rounds int) {
 			f.compare(aim.Against)
 		}
 	}
+	c.warn()
+}
+
+// warn adds a note about measurements that the load generator may have limited.
+func (c *Comparison) warn() {
+	for _, f := range c.Figures {
+		for _, peer := range c.Peers {
+			if busy := f.Values[peer]; f.What == loaderBusy && busy > bottleneck {
+				c.Notes = append(c.Notes, fmt.Sprintf("%s: the load generator was busy for %.0f %% of the time, and may have been what limits.", peer, busy))
+			}
+		}
+	}
 }
 
 // compare works out every peer's ratio to one.

@@ -11,11 +11,11 @@ func TestComparisonHasMediansRatiosAndAims(t *testing.T) {
 	c := compared("Title", "sockets", 10).
 		figure("CPU", "µs", atMost(0.6, rig.Centrifuge), absolute(4), atMost(1, rig.Floor)).
 		figure("rate", "/s", atLeast(2, rig.Centrifuge)).
-		figure("plain", "")
+		figure("plain", "").figure(loaderBusy, "%")
 	peers := []rig.Peer{{Name: rig.Pandapush}, {Name: rig.Centrifuge}, {Name: rig.Floor}}
 	for _, ours := range []float64{9, 5, 1} {
-		c.take(rig.Pandapush, sample{"CPU": ours, "rate": 100, "plain": 3, "unknown": 1})
-		c.take(rig.Centrifuge, sample{"CPU": 10, "rate": 50})
+		c.take(rig.Pandapush, sample{"CPU": ours, "rate": 100, "plain": 3, "unknown": 1, loaderBusy: 90})
+		c.take(rig.Centrifuge, sample{"CPU": 10, "rate": 50, loaderBusy: 70})
 	}
 	c.take(rig.Floor, sample{"CPU": 1}) // it fell short in two rounds
 	c.settle(peers, 3)
@@ -24,11 +24,14 @@ func TestComparisonHasMediansRatiosAndAims(t *testing.T) {
 	for _, want := range []string{
 		"| | Pandapush | Centrifuge | Floor |\n", "| CPU, µs | 5 | 10 | – |\n", "| … ÷ Centrifuge | 0.50 × | 1 × | – |\n", "| plain | 3 | – | – |\n",
 		"- Pandapush, CPU: 0.50 × Centrifuge; aim ≤ 0.60: met\n", "- Pandapush, CPU: 5 µs; aim ≤ 4 µs: **missed**\n",
-		"- Pandapush, rate: 2 × Centrifuge; aim ≥ 2: met\n",
+		"\nPandapush: the load generator was busy for 90 % of the time", "- Pandapush, rate: 2 × Centrifuge; aim ≥ 2: met\n",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, &b)
 		}
+	}
+	if strings.Contains(b.String(), "Centrifuge: the load") {
+		t.Error("a load generator that had time is taken for the bottleneck")
 	}
 	if strings.Contains(b.String(), "÷ Floor") {
 		t.Errorf("compared with a peer that was not measured:\n%s", &b)

@@ -17,12 +17,13 @@ const (
 	half           = "latency, p50"
 	most           = "latency, p99"
 	arrived        = "share of the messages that came in time"
+	loaderDelivery = "load generator CPU per delivery"
 	loaderBusy     = "share of the time that the load generator was busy"
 	connected      = "all connected and subscribed after"
 )
 
-// bottleneck is from which share of its time on the load generator may be what limits a measurement.
-const bottleneck = 0.8
+// bottleneck is from which share of its time on, in percent, the load generator may be what limits a measurement.
+const bottleneck = 80
 
 // fanouts measures one channel with many sockets, at rates that every peer is given alike.
 func fanouts(r *run) error {
@@ -69,7 +70,7 @@ func fanoutTable(sockets, rate int) *Comparison {
 	}
 	return c.figure(cpuDelivery, "µs", cpu...).figure(userDelivery, "µs", user...).figure(systemDelivery, "µs").figure(redisPublish, "µs").
 		figure(half, "ms", p50...).figure(most, "ms", p99...).figure(arrived, "%").
-		figure(loaderBusy, "%")
+		figure(loaderDelivery, "µs").figure(loaderBusy, "%")
 }
 
 // fanout measures one peer at all rates, until it falls short of one.
@@ -148,6 +149,7 @@ func (m *match) costs(s sample, cost meter, came, published float64) {
 		s[cpuDelivery] = microseconds(cost.server.Total()) / came
 		s[userDelivery] = microseconds(cost.server.User) / came
 		s[systemDelivery] = microseconds(cost.server.System) / came
+		s[loaderDelivery] = microseconds(cost.ours.Total()) / came
 	}
 	if m.redis != nil && published > 0 {
 		s[redisPublish] = microseconds(cost.redis.Total()) / published

@@ -51,7 +51,7 @@ func idleReaders(r *run) error {
 // follow opens n event streams, one after the other.
 func follow(n int, node *rig.Node) (all []net.Conn, err error) {
 	for i := range n {
-		conn, err := net.Dial("tcp", node.Addr)
+		conn, err := net.Dial("tcp", node.Addr) //nolint:noctx // loopback
 		if err != nil {
 			return all, err
 		}

@@ -89,17 +89,23 @@ func (f *floor) publish(w http.ResponseWriter, r *http.Request) {
 func (f *floor) OnMessage(socket *gws.Conn, message *gws.Message) {
 	body := append([]byte(nil), message.Bytes()...)
 	_ = message.Close() // it gives the buffer back
-	if s, ok := socket.Session().Load("member"); ok {
-		f.send(s.(*member).channel, body)
+	if m := memberOf(socket); m != nil {
+		f.send(m.channel, body)
 	}
 }
 
 // OnClose forgets the socket.
 func (f *floor) OnClose(socket *gws.Conn, _ error) {
-	if s, ok := socket.Session().Load("member"); ok {
-		m := s.(*member)
+	if m := memberOf(socket); m != nil {
 		m.writer.remove(m)
 	}
+}
+
+// memberOf returns what push has stored with the socket; nil if nothing.
+func memberOf(socket *gws.Conn) *member {
+	stored, _ := socket.Session().Load("member")
+	m, _ := stored.(*member)
+	return m
 }
 
 // send makes one frame and gives it to all writers.

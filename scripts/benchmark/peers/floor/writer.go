@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -71,7 +72,7 @@ func (w *writer) run() {
 			w.write(channel, frames)
 		}
 		if w.rest > 0 {
-			time.Sleep(w.rest) //nolint:forbidigo // the rest is what is measured
+			time.Sleep(w.rest)
 		}
 	}
 }
@@ -85,7 +86,7 @@ func (w *writer) take() map[string][][]byte {
 	out := map[string][][]byte{}
 	for _, p := range queue {
 		if frames := out[p.channel]; w.rest > 0 && len(frames) > 0 {
-			frames[0] = append(frames[0][:len(frames[0]):len(frames[0])], p.frame...)
+			frames[0] = append(slices.Clip(frames[0]), p.frame...)
 			continue
 		}
 		out[p.channel] = append(out[p.channel], p.frame)
