@@ -18,7 +18,8 @@ func shared(p rig.Peer) bool { return !p.NoRedis }
 func twoNodes(r *run) error {
 	const sockets, rate = 10, 100
 	table := compared("Two nodes, published on one and received on the other", "sockets", sockets, "messages/s", rate, "payload bytes", payload).
-		figure(half, "ms", atMost(0.9, rig.History)).figure(most, "ms", atMost(0.9, rig.History)).figure(redisPublish, "µs").figure(arrived, "%")
+		figure(half, "ms", atMost(0.9, rig.History)).figure(most, "ms", atMost(0.9, rig.History)).figure(redisPublish, "µs").
+		figure(cpuDelivery, "µs").figure(userDelivery, "µs").figure(arrived, "%")
 	return r.compare(contest{stages: []*Comparison{table}, takes: shared, measure: func(m *match) ([]sample, error) {
 		other, err := m.start()
 		if err != nil {
