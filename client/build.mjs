@@ -1,5 +1,5 @@
-// Builds dist/: client.js for script tags, index.mjs and index.cjs for packages. tsc adds the types.
-import { readdir, readFile, rm } from "node:fs/promises";
+// Builds dist/: client.js for script tags, index.mjs and index.cjs for packages. tsc adds the types, once for each kind.
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { rolldown } from "rolldown";
 
 const dist = new URL("dist/", import.meta.url);
@@ -23,3 +23,7 @@ async function bundle(input, output) {
 await bundle("src/script.ts", { file: "dist/client.js", format: "iife", minify: true, comments: false });
 await bundle("src/index.ts", { file: "dist/index.mjs", format: "esm" });
 await bundle("src/index.ts", { file: "dist/index.cjs", format: "cjs" });
+
+// The types beside this file are those of a CommonJS module.
+await mkdir(new URL("cjs/", dist));
+await writeFile(new URL("cjs/package.json", dist), '{ "type": "commonjs" }\n');

@@ -1,6 +1,9 @@
 /** What the build makes: a script for pages, and a package for both kinds of modules. */
+import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
+import path from "node:path";
+import { promisify } from "node:util";
 import { runInNewContext } from "node:vm";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
@@ -15,6 +18,12 @@ test("the script sets Pandapush", async () => {
 
 test("the script has at most 10 KiB when compressed", async () => {
   expect(gzipSync(await readFile(script), { level: 9 }).length).toBeLessThanOrEqual(10 * 1024);
+});
+
+test("the types fit their use, from modules of both kinds", async () => {
+  const folder = path.join(import.meta.dirname, "../types");
+  const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
+  await expect(promisify(execFile)(process.execPath, [tsc, "-p", folder])).resolves.toEqual({ stdout: "", stderr: "" });
 });
 
 test("the package can be imported and required", async () => {
