@@ -8,6 +8,8 @@ export default defineConfig({
         test: {
           name: "journeys",
           include: ["journeys/**/*.test.ts"],
+          // Each has a server and a browser of its own: more than one at a time is too much for a small machine.
+          fileParallelism: false,
           testTimeout: 60_000,
           hookTimeout: 60_000,
         },

@@ -1,22 +1,21 @@
 /** A real server with the real UI, and a real browser. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
-import { expect, onTestFailed } from "vitest";
+import { expect, type RunnerTestCase as Task } from "vitest";
 
 const binary = process.env.PANDAPUSH_BIN ?? path.join(import.meta.dirname, "../../bin/pandapush");
-const axeSource = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
-/** Screenshots are kept here, for people to look at. */
+/** Pictures are kept here, for people to look at. */
 const output = path.join(import.meta.dirname, "../test-output");
 
 const login = { username: "admin", password: "testpassword123" };
-export const devKey = { id: "devkey", secret: "devsecret" };
+const devKey = { id: "devkey", secret: "devsecret" };
 
 /** The server, with a data folder of its own, on a free port. */
 export class Server {
@@ -30,24 +29,9 @@ export class Server {
     this.url = url;
   }
 
-  static async start(env: Record<string, string> = {}): Promise<Server> {
+  static async start(): Promise<Server> {
     const dataDir = await mkdtemp(path.join(tmpdir(), "pandapush-ui-"));
-    const server = spawn(binary, ["serve"], {
-      env: {
-        PATH: process.env.PATH,
-        PORT: "0",
-        DATA_DIR: dataDir,
-        AUTH_METHOD: "basic",
-        ADMIN_USERNAME: login.username,
-        ADMIN_PASSWORD: login.password,
-        DEV_APPLICATION_ID: "devapp",
-        DEV_KEY_ID: devKey.id,
-        DEV_KEY_SECRET: devKey.secret,
-        LOG_FORMAT: "json",
-        ...env,
-      },
-      stdio: ["ignore", "ignore", "pipe"],
-    });
+    const server = spawn(binary, ["serve"], { env: environment(dataDir), stdio: ["ignore", "ignore", "pipe"] });
     const log: string[] = [];
     const address = await new Promise<string>((resolve, reject) => {
       createInterface({ input: server.stderr }).on("line", (line) => {
@@ -70,20 +54,27 @@ export class Server {
     await rm(this.#dataDir, { recursive: true, force: true });
   }
 
-  /** Publishes as curl does. */
-  async publish(channel: string, value: unknown): Promise<void> {
-    await this.#post(`/channel${channel}`, `${devKey.id}:${devKey.secret}`, value);
+  /** Publishes as curl does, and returns the message's id. */
+  async publish(channel: string, value: unknown): Promise<string> {
+    const response = await this.#post(`/channel${channel}`, devKey.id, devKey.secret, value);
+    return response.headers.get("X-Message-Id") ?? "";
+  }
+
+  /** Publishes many messages at once. */
+  async batch(app: string, messages: { channel: string; data: unknown }[]): Promise<void> {
+    await this.#post(`/batch/${app}`, devKey.id, devKey.secret, messages);
   }
 
   /** Asks the admin API. */
   async admin<T>(route: string, body: unknown): Promise<T> {
-    return (await this.#post(`/admin/api${route}`, `${login.username}:${login.password}`, body)).json() as Promise<T>;
+    const response = await this.#post(`/admin/api${route}`, login.username, login.password, body);
+    return response.json() as Promise<T>;
   }
 
-  async #post(route: string, credential: string, body: unknown): Promise<Response> {
+  async #post(route: string, user: string, password: string, body: unknown): Promise<Response> {
     const response = await fetch(this.url + route, {
       method: "POST",
-      headers: { Authorization: `Basic ${btoa(credential)}`, "Content-Type": "application/json" },
+      headers: { Authorization: `Basic ${btoa(`${user}:${password}`)}`, "Content-Type": "application/json" },
       body: JSON.stringify(body),
     });
     if (!response.ok) {
@@ -93,77 +84,88 @@ export class Server {
   }
 }
 
-/** A browser in which somebody is logged in. What its pages complain about fails the test that asks `complaints`. */
+const environment = (dataDir: string) => ({
+  PATH: process.env.PATH,
+  PORT: "0",
+  DATA_DIR: dataDir,
+  AUTH_METHOD: "basic",
+  ADMIN_USERNAME: login.username,
+  ADMIN_PASSWORD: login.password,
+  DEV_APPLICATION_ID: "devapp",
+  DEV_KEY_ID: devKey.id,
+  DEV_KEY_SECRET: devKey.secret,
+  DRAIN_SECONDS: "1",
+  LOG_FORMAT: "json",
+});
+
+export const launch = (): Promise<Browser> =>
+  chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+
+/** Somebody who is logged in. */
 export class Visitor {
-  readonly context: BrowserContext;
-  /** Whatever was written to the console or broke the policy of the page. */
+  readonly #context: BrowserContext;
+  /** Whatever the pages wrote to the console, failed in, or tried against their policy. */
   readonly complaints: string[] = [];
 
   private constructor(context: BrowserContext) {
-    this.context = context;
+    this.#context = context;
   }
 
-  static async of(browser: Browser, scheme: "light" | "dark" = "light"): Promise<Visitor> {
+  static async of(browser: Browser, colorScheme: "light" | "dark" = "light"): Promise<Visitor> {
     const context = await browser.newContext({
       httpCredentials: login,
-      colorScheme: scheme,
+      colorScheme,
       reducedMotion: "reduce",
       viewport: { width: 1360, height: 900 },
-      permissions: ["clipboard-read", "clipboard-write"],
     });
     const visitor = new Visitor(context);
     await context.exposeFunction("complain", (text: string) => visitor.complaints.push(text));
     await context.addInitScript(() => {
-      addEventListener("securitypolicyviolation", (event) =>
-        (globalThis as unknown as { complain: (text: string) => void }).complain(
-          `policy: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}:${event.lineNumber} ${event.sample}`,
-        ),
+      addEventListener("securitypolicyviolation", ({ violatedDirective, blockedURI, sourceFile, sample }) =>
+        Reflect.get(globalThis, "complain")(`policy: ${violatedDirective} ${blockedURI} ${sourceFile} ${sample}`),
       );
     });
     return visitor;
   }
 
+  /** Opens a page. */
   async open(url: string): Promise<Page> {
-    const page = await this.context.newPage();
+    const page = await this.#context.newPage();
     page.on("console", (message) => {
       if (message.type() === "error" || message.type() === "warning") {
         this.complaints.push(`console: ${message.text()}`);
       }
     });
     page.on("pageerror", (error) => this.complaints.push(String(error)));
-    onTestFailed(async () => {
-      await mkdir(output, { recursive: true });
-      await page.screenshot({ path: path.join(output, `failed-${Date.now()}.png`), fullPage: true }).catch(() => {});
-      process.stderr.write(`${this.complaints.join("\n")}\n`);
-    });
     await page.goto(url);
     return page;
   }
-}
 
-export const launch = (): Promise<Browser> =>
-  chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+  /** Leaves, and fails if the pages complained. Of a test that failed there are pictures. */
+  async leave({ name, result }: Task): Promise<void> {
+    if (result?.state === "fail") {
+      for (const [n, page] of this.#context.pages().entries()) {
+        await picture(page, `failed ${name} ${n + 1}`);
+      }
+    }
+    await this.#context.close();
+    expect(this.complaints).toEqual([]);
+  }
+}
 
 /** Keeps a picture of the page. */
 export async function picture(page: Page, name: string): Promise<void> {
-  await mkdir(output, { recursive: true });
-  await page.screenshot({ path: path.join(output, `${name}.png`), fullPage: true });
+  await page.screenshot({ path: path.join(output, `${name.replaceAll(/[^\w-]+/g, "-")}.png`), fullPage: true });
 }
+
+const axe = readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** Fails with what axe finds wrong with the page. */
 export async function expectAccessible(page: Page): Promise<void> {
-  // The page's policy lets in no script of ours; a script of the browser's own world is not asked.
-  await page.evaluate(await axe());
+  await page.evaluate(await axe);
   const found = await page.evaluate(async () => {
-    const { violations } = await (globalThis as unknown as { axe: typeof import("axe-core") }).axe.run(document);
+    const { violations } = await (Reflect.get(globalThis, "axe") as typeof import("axe-core")).run(document);
     return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target} ${node.failureSummary}`));
   });
   expect(found).toEqual([]);
-}
-
-let source: Promise<string> | undefined;
-
-async function axe(): Promise<string> {
-  source ??= import("node:fs/promises").then(({ readFile }) => readFile(axeSource, "utf8"));
-  return source;
 }

@@ -57,5 +57,8 @@ export function duration(seconds: number): string {
   return seconds < 2 * 86400 ? `${decimal.format(seconds / 3600)} h` : `${decimal.format(seconds / 86400)} days`;
 }
 
-/** JSON over several lines. */
-export const pretty = (value: unknown): string => JSON.stringify(value, null, 2) ?? "";
+/** JSON: on one line if it is short, else over several. */
+export function pretty(value: unknown): string {
+  const line = JSON.stringify(value) ?? "";
+  return line.length <= 80 ? line : JSON.stringify(value, null, 2);
+}

@@ -1,6 +1,6 @@
 import { Anchor, Button, Group, Menu, SegmentedControl, Text, useMantineColorScheme } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { Link, type LinkProps } from "@tanstack/react-router";
+import { Link, type LinkProps, useParams } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { infoQuery } from "./api/queries.js";
 import type { Info } from "./api/schema.js";
@@ -36,13 +36,14 @@ function skip(): void {
 function Header() {
   const info = useInfo();
   const seesAll = useSeesAll();
+  const { id } = useParams({ strict: false });
   return (
     <header className="pp-header">
       <Link to="/" className="pp-brand">
         <img src="favicon.svg" alt="" width={24} height={24} /> Pandapush
       </Link>
       <nav aria-label="Main" className="pp-nav">
-        <NavLink to="/" exact>
+        <NavLink to="/" exact within={id !== undefined}>
           Applications
         </NavLink>
         {seesAll && <NavLink to="/service">Service</NavLink>}
@@ -64,9 +65,22 @@ function Header() {
   );
 }
 
-function NavLink({ to, exact = false, children }: { to: LinkProps["to"] & string; exact?: boolean; children: string }) {
+interface NavLinkProps {
+  to: LinkProps["to"] & string;
+  exact?: boolean;
+  /** The page is one that is reached from there. */
+  within?: boolean;
+  children: string;
+}
+
+function NavLink({ to, exact = false, within = false, children }: NavLinkProps) {
   return (
-    <Link to={to} className="pp-nav-link" activeOptions={{ exact, includeSearch: false }}>
+    <Link
+      to={to}
+      className="pp-nav-link"
+      activeOptions={{ exact, includeSearch: false }}
+      {...(within ? { "aria-current": "true" as const } : {})}
+    >
       {children}
     </Link>
   );

@@ -64,10 +64,10 @@ export const keysQuery = (id: string) =>
     queryFn: () => data(api.GET("/application/{applicationId}/keys", { params: path(id) })),
   });
 
-/** A key, and how much would end with it. */
+/** A key, and how much would end with it. It is not refreshed with the rest of the application: the key may just be gone. */
 export const keyUseQuery = (applicationId: string, keyId: string) =>
   queryOptions({
-    queryKey: ["app", applicationId, "key", keyId],
+    queryKey: ["key use", applicationId, keyId],
     queryFn: () =>
       data(api.GET("/application/{applicationId}/keys/{keyId}", { params: { path: { applicationId, keyId } } })),
     gcTime: 0,

@@ -115,7 +115,7 @@ function Row({ app }: { app: ListedApplication }) {
         <Group gap="xs">
           {app.name}
           {app.suspended && (
-            <Badge color="orange.9" variant="light">
+            <Badge color="orange" variant="light">
               Suspended
             </Badge>
           )}

@@ -59,7 +59,7 @@ function Row({ node }: { node: Node }) {
         </Text>
       </Table.Td>
       <Table.Td>
-        <Badge variant="light" color={node.draining ? "orange.9" : "bamboo"} tt="none">
+        <Badge variant="light" color={node.draining ? "orange" : "bamboo"} tt="none">
           {node.draining ? "shutting down" : "in service"}
         </Badge>
       </Table.Td>

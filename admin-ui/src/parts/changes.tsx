@@ -46,7 +46,7 @@ export function Changes({ application }: { application: string | null }) {
 }
 
 function ChangeTable({ changes, all }: { changes: Change[]; all: boolean }) {
-  const head = ["When", "Who", "What", ...(all ? ["Application"] : []), "Of it", "Before", "After"];
+  const head = ["When", "Who", "What", ...(all ? ["Application"] : []), "Key or other part", "Before", "After"];
   return (
     <DataTable label="Changes" minWidth={900} head={head}>
       {changes.map((change) => (
@@ -94,7 +94,8 @@ const words: Record<string, string> = {
 
 /** What the log calls "key.rotate" is "Key rotated" here. */
 function actionName(action: string): string {
-  const [what = "", done = ""] = action.split(".");
+  const [subject = "", done = ""] = action.split(".");
+  const what = subject === "app" ? "application" : subject;
   return `${what.charAt(0).toUpperCase()}${what.slice(1)} ${words[done] ?? done}`;
 }
 

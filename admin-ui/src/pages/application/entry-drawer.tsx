@@ -77,8 +77,8 @@ function EntryActions({ entry }: { entry: Entry }) {
 
 const states = {
   received: ["Received", "bamboo"],
-  waiting: ["Waiting", "orange.9"],
-  missed: ["Missed", "red.8"],
+  waiting: ["Waiting", "orange"],
+  missed: ["Missed", "red"],
 } as const;
 
 function Reached({ reached, complete }: { reached: Reach[]; complete: boolean }) {

@@ -86,13 +86,15 @@ export function ExplainAccess() {
       {ask.isError && <Failure error={ask.error} />}
       {ask.data && (
         <div className="pp-answers" aria-live="polite">
-          <div>
-            <Title order={3}>Subscribe</Title>
-            <VerdictSteps verdict={ask.data.subscribe} />
-          </div>
-          <div>
-            <Title order={3}>Publish</Title>
-            <VerdictSteps verdict={ask.data.publish} />
+          <div className="pp-columns">
+            <div>
+              <Title order={3}>Subscribe</Title>
+              <VerdictSteps verdict={ask.data.subscribe} />
+            </div>
+            <div>
+              <Title order={3}>Publish</Title>
+              <VerdictSteps verdict={ask.data.publish} />
+            </div>
           </div>
           {ask.data.claims && (
             <div>

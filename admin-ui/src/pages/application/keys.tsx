@@ -92,7 +92,7 @@ function KeyTable({ keys, open, mayChange }: TableProps) {
   );
 }
 
-const colours = { active: "bamboo", expired: "gray", revoked: "red.8" } as const;
+const colours = { active: "bamboo", expired: "gray", revoked: "red" } as const;
 
 function Status({ of: key }: { of: Key }) {
   return (

@@ -58,7 +58,7 @@ function ShowSettings({ settings, defaults }: { settings: Settings; defaults: Se
       facts={[
         [
           "State",
-          <Badge key="state" variant="light" color={settings.suspended ? "orange.9" : "bamboo"}>
+          <Badge key="state" variant="light" color={settings.suspended ? "orange" : "bamboo"}>
             {settings.suspended ? "Suspended" : "In service"}
           </Badge>,
         ],

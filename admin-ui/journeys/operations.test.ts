@@ -1,0 +1,158 @@
+/** What operators look at: the stream, live numbers, connections, explanations, the audit log, nodes, configuration. */
+import type { Browser, Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { launch, Server, Visitor } from "./harness.js";
+
+let server: Server;
+let browser: Browser;
+let visitor: Visitor;
+
+beforeAll(async () => {
+  [server, browser] = await Promise.all([Server.start(), launch()]);
+});
+afterAll(async () => {
+  await browser.close();
+  await server.stop();
+});
+beforeEach(async () => {
+  visitor = await Visitor.of(browser);
+});
+afterEach(async ({ task }) => {
+  await visitor.leave(task);
+});
+
+const open = (tab: string) => visitor.open(`${server.url}/admin/application/devapp/${tab}`);
+
+/** Somebody who is subscribed, by the console of another page. */
+async function subscriber(search: string): Promise<Page> {
+  const page = await open(`console?${search}`);
+  await page.getByRole("button", { name: "Subscribe", exact: true }).click();
+  await page.getByText("Subscribed.").waitFor();
+  return page;
+}
+
+test("a stored message is found by channel, opened, and published again", async () => {
+  const other = await subscriber("subChannelPath=kept");
+  await server.publish("/devapp/public/kept", { text: "find me" });
+  await server.publish("/devapp/public/other", { text: "not me" });
+  await other.getByText("find me").waitFor();
+
+  const page = await open("stream");
+  await page.getByText("not me").waitFor();
+  await page.getByLabel(/^Channel or pattern/).fill("/devapp/public/kept");
+  await expect.poll(() => page.locator("tbody tr").count()).toBe(1);
+  await page.getByRole("button", { name: "Open" }).click();
+  const drawer = page.getByRole("dialog");
+  await drawer.getByText("Reached 1 of the 1 that are connected now").waitFor();
+  await drawer.getByText("Received").waitFor();
+  await drawer.getByRole("link", { name: "Publish again" }).click();
+  await page.getByRole("button", { name: "Publish (REST)" }).click();
+  await page.getByText("Sent.").waitFor();
+  await other.getByText("2 events").waitFor();
+});
+
+test("a stream of many messages comes in pages, in both directions", async () => {
+  const messages = Array.from({ length: 120 }, (_, n) => ({ channel: "/devapp/public/pages", data: { n } }));
+  await server.batch("devapp", messages);
+  const page = await open("stream?channel=/devapp/public/pages");
+  await page.getByText('{"n":119}').waitFor();
+  await page.getByRole("button", { name: "Show older" }).click();
+  await expect.poll(() => page.locator("tbody tr").count()).toBe(100);
+  await page.goto(`${page.url()}&order=oldest`);
+  await page.getByText('{"n":0}').waitFor();
+  expect(await page.getByText('{"n":119}').count()).toBe(0);
+});
+
+test("live numbers come by themselves, with charts and what the stream holds", async () => {
+  const page = await open("live");
+  await page.getByText("Live", { exact: true }).nth(1).waitFor();
+  await page.getByText(/of about 10,000/).waitFor();
+  const connections = page.locator(".pp-stat", { hasText: "Connections" }).locator("dd");
+  await subscriber("subChannelPath=live");
+  await expect.poll(() => connections.innerText(), { timeout: 20_000 }).toBe("1");
+  expect(await page.locator("figure canvas").count()).toBe(4);
+});
+
+test("a connection is found by its user and disconnected", async () => {
+  const other = await subscriber("subChannelType=presence&subChannelPath=who&presenceIdInput=carol");
+  const page = await open("connections?user=carol");
+  const row = page.locator("tbody tr", { hasText: "carol" });
+  await row.getByText("/devapp/presence/who").waitFor();
+  await row.getByRole("button", { name: "Disconnect" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Disconnect" }).click();
+  await page.getByRole("dialog").waitFor({ state: "detached" });
+  // Its client comes again by itself, as another connection.
+  await other.getByText("Connected again. Nothing was missed.").waitFor();
+});
+
+test("a token for another channel is explained", async () => {
+  const { token } = await server.admin<{ token: string }>("/application/devapp/token", {
+    channel: "/devapp/private/a",
+    sub: true,
+  });
+  const page = await open("explain");
+  await page.getByLabel("Token", { exact: true }).fill(token);
+  await page.getByLabel("Channel or pattern").fill("/devapp/private/b");
+  await page.getByRole("button", { name: "Explain" }).first().click();
+  await page.getByText("It is for /devapp/private/a").first().waitFor();
+  await page.getByLabel("Channel or pattern").fill("/devapp/private/a");
+  await page.getByRole("button", { name: "Explain" }).first().click();
+  await page.getByText("✓ It is allowed.").waitFor();
+});
+
+test("a message's way to a user is explained", async () => {
+  await subscriber("subChannelType=presence&subChannelPath=why&presenceIdInput=dave");
+  const id = await server.publish("/devapp/presence/why", { text: "hi" });
+  const page = await open(`explain?message=${encodeURIComponent(id)}`);
+  await page.getByLabel("User id").fill("dave");
+  const ask = page.getByRole("button", { name: "Explain" }).nth(1);
+  await expect
+    .poll(
+      async () => {
+        await ask.click();
+        return page.getByText("The message has been handed to the session.").count();
+      },
+      { timeout: 20_000 },
+    )
+    .toBe(1);
+  await page.getByText("The message is stored.").waitFor();
+});
+
+test("changes are in the audit logs, with who made them", async () => {
+  await server.admin("/application/devapp", { name: "renamed" });
+  const page = await open("audit");
+  await page.locator("tbody tr", { hasText: "renamed" }).first().getByText("admin").waitFor();
+  await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Audit" }).click();
+  await page.locator("tbody tr", { hasText: "renamed" }).first().getByRole("link", { name: "devapp" }).waitFor();
+});
+
+test("the service, its node and its configuration are shown; secrets are not", async () => {
+  const page = await visitor.open(`${server.url}/admin`);
+  const nav = page.getByRole("navigation", { name: "Main" });
+  await nav.getByRole("link", { name: "Service" }).click();
+  await page.getByText("99% delivered within").first().waitFor();
+  await nav.getByRole("link", { name: "Nodes" }).click();
+  await page.getByText("answers you").waitFor();
+  await nav.getByRole("link", { name: "Configuration" }).click();
+  await page.getByLabel("Search settings").fill("DEV_KEY_SECRET");
+  await page
+    .getByRole("row", { name: /^DEV_KEY_SECRET/ })
+    .getByText("set, and hidden")
+    .waitFor();
+  expect(await page.content()).not.toContain("devsecret");
+});
+
+test("a page can be used by keyboard alone", async () => {
+  const page = await visitor.open(`${server.url}/admin`);
+  await page.getByRole("button", { name: "New Application" }).waitFor();
+  await page.keyboard.press("Tab");
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Skip to the page");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await page.getByRole("dialog").getByLabel("Name").waitFor();
+  await page.keyboard.type("By keyboard");
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { name: /^By keyboard/ }).waitFor();
+});
