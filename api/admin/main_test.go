@@ -71,9 +71,9 @@ type fixture struct {
 
 var secret = []byte("0123456789abcdef0123456789abcdef")
 
-func newFixture(t testing.TB, store *db.DB) *fixture {
-	t.Helper()
-	f := &fixture{Echo: echo.New(), t: t, store: store}
+func newFixture(tb testing.TB, store *db.DB) *fixture {
+	tb.Helper()
+	f := &fixture{Echo: echo.New(), t: tb, store: store}
 	var err1, err2, err3, err4 error
 	f.document, err1 = document()
 	f.cookies, err2 = login.NewSealer(secret, "session")
@@ -84,10 +84,10 @@ func newFixture(t testing.TB, store *db.DB) *fixture {
 	})
 	for _, err := range []error{err1, err2, err3, err4} {
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 	}
-	f.streams = streamstest.Open(t, streams.Config{Redis: streams.Topology{URLs: []string{streamstest.Redis(t)}}, Node: "one", MaxLen: 2_000_000})
+	f.streams = streamstest.Open(tb, streams.Config{Redis: streams.Topology{URLs: []string{streamstest.Redis(tb)}}, Node: "one", MaxLen: 2_000_000})
 	f.keys = db.NewKeyRing(store, db.KeyRingConfig{})
 	registry := prometheus.NewRegistry()
 	f.live = live.NewSampler(live.Config{
@@ -100,7 +100,7 @@ func newFixture(t testing.TB, store *db.DB) *fixture {
 		Changed: func(ctx context.Context) {
 			f.changes++
 			if err := f.keys.Load(ctx); err != nil {
-				t.Error(err)
+				tb.Error(err)
 			}
 		},
 		UI:           http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("the UI")) }),
