@@ -35,24 +35,39 @@ type MigrationState struct {
 const lockTries = 300
 
 // Migrate brings the schema to the latest version. Any number of processes may do so at once: on Postgres they take turns,
-// waiting up to five minutes.
+// waiting up to five minutes; on SQLite, for which goose has no lock, one that finds a migration done by another goes on
+// with what is left.
 func (d *DB) Migrate(ctx context.Context) error {
-	if err := d.Pending(ctx); err == nil || !errors.Is(err, ErrPending) {
-		return err // nothing to do, or nothing that could be done
+	for {
+		before, latest, err := d.Version(ctx)
+		if err != nil || before == latest {
+			return err
+		}
+		if before > latest {
+			return d.Pending(ctx) // nothing that could be done
+		}
+		err = d.migrate(ctx)
+		if err == nil {
+			return nil
+		}
+		// Each migration is a transaction that fails if its work has been done. Then there is a newer version.
+		if after, _, versionErr := d.Version(ctx); versionErr != nil || after == before {
+			return fmt.Errorf("migrate: %w", d.explain(err))
+		}
 	}
+}
+
+// migrate applies the migrations that are pending now.
+func (d *DB) migrate(ctx context.Context) error {
 	provider, err := d.provider()
 	if err != nil {
-		return fmt.Errorf("migrate: %w", err)
+		return err
 	}
 	results, err := provider.Up(ctx)
 	for _, r := range results {
 		d.log.InfoContext(ctx, "migrated", "version", r.Source.Version, "file", path.Base(r.Source.Path), "took", r.Duration)
 	}
-	// SQLite has no lock for goose: of two that begin at once, the one that comes second fails, its work being done.
-	if err != nil && d.Pending(ctx) != nil {
-		return fmt.Errorf("migrate: %w", d.explain(err))
-	}
-	return nil
+	return err
 }
 
 // MigrateDown undoes the last migration. The first one cannot be undone: it may have adopted tables that were there

@@ -285,10 +285,10 @@ func TestManyMigrateAtOnce(t *testing.T) {
 			if err := e.open(t).Pending(t.Context()); err != nil {
 				t.Error(err)
 			}
-			var applied int
-			row := e.raw.QueryRowContext(t.Context(), "SELECT count(*) FROM goose_db_version WHERE version_id = 1")
-			if err := row.Scan(&applied); err != nil || applied != 1 {
-				t.Errorf("migration 1 was applied %d times, %v", applied, err)
+			var rows, versions int
+			row := e.raw.QueryRowContext(t.Context(), "SELECT count(*), count(DISTINCT version_id) FROM goose_db_version")
+			if err := row.Scan(&rows, &versions); err != nil || rows != versions || versions < 3 {
+				t.Errorf("%d rows of %d versions, %v", rows, versions, err)
 			}
 		})
 	}

@@ -18,7 +18,7 @@ import (
 )
 
 // patience bounds what a dialogue waits for; nothing that works comes near it.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // stage is where one dialogue is told once.
 type stage struct {

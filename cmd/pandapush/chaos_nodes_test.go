@@ -137,8 +137,8 @@ func (n *chaosNode) drain() {
 		if n.child.err != nil {
 			n.t.Errorf("node %d was drained: %v", n.index, n.child.err)
 		}
-	case <-time.After(15 * time.Second):
-		n.t.Errorf("node %d did not end 15 s after SIGTERM", n.index)
+	case <-time.After(patience):
+		n.t.Errorf("node %d did not end after SIGTERM", n.index)
 		n.kill()
 	}
 }

@@ -26,7 +26,6 @@ func TestDrain(t *testing.T) {
 		t.Fatalf("not ready before: %d %s", r.status, r.body)
 	}
 
-	began := time.Now()
 	n.stop()
 	first, second := sockets[0], sockets[1]
 	select {
@@ -64,9 +63,6 @@ func TestDrain(t *testing.T) {
 	}
 	if err := n.wait(t); err != nil {
 		t.Errorf("serve ended with %v", err)
-	}
-	if took := time.Since(began); took > 9*time.Second {
-		t.Errorf("took %s, which is more than DRAIN_SECONDS + 5", took)
 	}
 }
 

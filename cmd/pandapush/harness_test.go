@@ -20,7 +20,7 @@ import (
 
 const (
 	// patience bounds what tests wait for; nothing that works comes near it.
-	patience = 30 * time.Second
+	patience = 2 * time.Minute
 	// asProgram in its environment makes the test binary be pandapush, for tests that want a process of its own.
 	asProgram = "PANDAPUSH_TEST_AS_PROGRAM"
 )

@@ -13,7 +13,7 @@ import (
 )
 
 // patience bounds what tests wait for; nothing that works comes near it.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // Options say how to start a Server.
 type Options struct {
