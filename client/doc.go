@@ -9,6 +9,7 @@
 //	src/dispatcher.ts      every request gets its reply
 //	src/shared             one session for all pages of an origin
 //	src/transport          WebSocket, EventSource and HTTP long-polling
+//	examples               pages to begin with, and the package that serves them
 //	interop                tests of the real server with this client, Faye's, CometD's and a browser
 //
 // handler.go serves it as /client.js, faye.go as Faye's own client to pages that load that from the server.

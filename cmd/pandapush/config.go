@@ -193,6 +193,7 @@ type serveFlags struct {
 	DevApplicationID string `name:"dev-application-id" placeholder:"ID" help:"With the two below: an application for development that is made at start."`
 	DevKeyID         string `name:"dev-key-id" placeholder:"ID" help:"Its key."`
 	DevKeySecret     secret `placeholder:"TEXT" help:"Its key's secret."`
+	Examples         bool   `help:"Serve example pages at /examples/, which give anyone a token for what they do. Not for servers that strangers reach; wants the application for development."`
 }
 
 // address returns where to listen.
@@ -216,6 +217,9 @@ func (f serveFlags) hasDev() (bool, error) {
 	}
 	if set == 3 && !pandapush.AppID(f.DevApplicationID).Valid() {
 		return false, &settingError{"DEV_APPLICATION_ID", f.DevApplicationID, "letters and digits"}
+	}
+	if set == 0 && f.Examples {
+		return false, errors.New("EXAMPLES can only be set together with DEV_APPLICATION_ID, DEV_KEY_ID and DEV_KEY_SECRET")
 	}
 	return set == 3, nil
 }

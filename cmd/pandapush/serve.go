@@ -25,6 +25,7 @@ import (
 	"github.com/pandapush/pandapush/api/admin"
 	"github.com/pandapush/pandapush/api/admin/live"
 	"github.com/pandapush/pandapush/client"
+	"github.com/pandapush/pandapush/client/examples"
 	"github.com/pandapush/pandapush/db"
 	"github.com/pandapush/pandapush/edge"
 	"github.com/pandapush/pandapush/streams"
@@ -214,6 +215,7 @@ func (s *server) buildFront(metrics *prometheus.Registry) error {
 	s.api.Routes(router)
 	s.edge.Routes(router)
 	router.Any("/client.*", echo.WrapHandler(client.Handler())) // client.js, its source map, client.<version>.js
+	s.buildExamples(router)
 	if err := s.buildAdmin(router, metrics); err != nil {
 		return err
 	}
@@ -225,6 +227,16 @@ func (s *server) buildFront(metrics *prometheus.Registry) error {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what strangers do wrong with TCP and HTTP
 	}
 	return nil
+}
+
+// buildExamples registers the example pages with router, if they are asked for. There is a development application then.
+func (s *server) buildExamples(router *echo.Echo) {
+	if !s.cfg.Examples {
+		return
+	}
+	handler := examples.Handler(examples.Config{App: pandapush.AppID(s.cfg.DevApplicationID), Key: pandapush.KeyID(s.cfg.DevKeyID), Keys: s.keys})
+	router.Any("/examples/*", echo.WrapHandler(handler))
+	router.GET("/examples", echo.WrapHandler(http.RedirectHandler("examples/", http.StatusMovedPermanently)))
 }
 
 // run serves until ctx ends; then readiness turns false, clients are sent away, requests under way are finished, and only

@@ -52,6 +52,7 @@ func TestWrongSettings(t *testing.T) {
 		{vars{"REDIS_CLUSTER": "one:1", "REDIS_HOSTS": "two:2"}, "only one of REDIS_HOSTS, REDIS_URL_ENV_VARS, REDIS_SENTINELS and REDIS_CLUSTER can be set"},
 		{vars{"DEV_KEY_SECRET": ""}, together},
 		{vars{"DEV_APPLICATION_ID": "dev-app"}, `DEV_APPLICATION_ID is "dev-app": it takes letters and digits`},
+		{vars{"EXAMPLES": "true", "DEV_APPLICATION_ID": "", "DEV_KEY_ID": "", "DEV_KEY_SECRET": ""}, "EXAMPLES can only be set together with DEV_APPLICATION_ID, DEV_KEY_ID and DEV_KEY_SECRET"},
 	} {
 		t.Run(row.want, func(t *testing.T) {
 			_, log, err := command(t, settings(t).with(row.env), "serve")

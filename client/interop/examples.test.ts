@@ -1,0 +1,158 @@
+/** The pages of examples/, in a real browser, as the server has them. */
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFailed, test } from "vitest";
+import { devKey, Server } from "./server.js";
+
+/** How long what is waited for may take; nothing that works comes near it. */
+const timeout = 40_000;
+
+let server: Server;
+let browser: Browser;
+let context: BrowserContext;
+
+beforeAll(async () => {
+  server = await Server.prepare({ EXAMPLES: "true" });
+  await server.start();
+  browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+});
+afterAll(async () => {
+  await browser.close();
+  await server.stop();
+});
+beforeEach(async () => {
+  context = await browser.newContext();
+});
+afterEach(async () => {
+  await context.close();
+});
+
+/** Opens a page, on which nothing may go wrong. */
+async function open(name: string): Promise<Page> {
+  const page = await context.newPage();
+  const errors: string[] = [];
+  page.on("pageerror", (error) => errors.push(String(error)));
+  onTestFailed(() => {
+    process.stderr.write(`${errors.join("\n")}\n${server.log}\n`);
+  });
+  await page.goto(`${server.url}/examples/${name}`);
+  return page;
+}
+
+/** Waits until the client of a page is in a state. */
+async function reached(page: Page, state: string): Promise<void> {
+  await page.getByRole("status").getByText(state, { exact: true }).waitFor();
+}
+
+/** Waits until an element has this text. */
+async function shows(page: Page, selector: string, text: string): Promise<void> {
+  await expect.poll(() => page.locator(selector).innerText(), { timeout }).toBe(text);
+}
+
+test("the list leads to every page, and each is titled", async () => {
+  const page = await open("");
+  for (const name of ["Chat", "Counter", "Dashboard"]) {
+    await page.getByRole("link", { name }).click();
+    await page.getByRole("heading", { name, level: 1 }).waitFor();
+    expect(await page.title()).toBe(name);
+    await page.goBack();
+  }
+});
+
+test("chat: two people see each other, talk, and one leaves", async () => {
+  const enter = async (name: string) => {
+    const page = await open("chat.html");
+    await page.locator("#name:focus").waitFor(); // nobody has to reach for a mouse
+    await page.keyboard.type(name);
+    await page.keyboard.press("Enter");
+    await page.locator("#text:focus").waitFor();
+    return page;
+  };
+  const say = async (page: Page, text: string) => {
+    await page.keyboard.type(text);
+    await page.keyboard.press("Enter");
+  };
+  const ann = await enter("Ann");
+  await shows(ann, "#people", "Ann");
+  await say(ann, "Is anybody there?");
+  await shows(ann, "#messages", "AnnIs anybody there?");
+
+  const bob = await enter("<b>Bob");
+  await shows(bob, "#people", "Ann\n<b>Bob");
+  await shows(ann, "#people", "Ann\n<b>Bob");
+  await say(bob, "I am <i>here</i>");
+  for (const page of [ann, bob]) await shows(page, "#messages", "AnnIs anybody there?\n<b>BobI am <i>here</i>");
+
+  await bob.close({ runBeforeUnload: true });
+  await shows(ann, "#people", "Ann");
+});
+
+test("chat: a name that is none is refused, and another can be given", async () => {
+  const page = await open("chat.html");
+  await page.getByLabel("Your name").fill("   ");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").getByText("A name has 1 to 40 characters").waitFor();
+  await page.getByLabel("Your name").fill("Cid");
+  await page.keyboard.press("Enter");
+  await shows(page, "#people", "Cid");
+});
+
+test("counter: counts what is published, also before it is opened again", async () => {
+  const channel = "/devapp/public/counter";
+  const page = await open("counter.html");
+  await reached(page, "connected");
+  await page.waitForFunction((key) => localStorage.getItem(key)?.includes("cursor"), channel);
+  await page.goto("about:blank");
+  await server.publish(devKey, channel, { add: 2 });
+  await page.goto(`${server.url}/examples/counter.html`);
+  await shows(page, "#count", "2");
+
+  await server.publish(devKey, channel, { add: 40 });
+  await shows(page, "#count", "42");
+  await page.reload();
+  await page.getByRole("button", { name: "Add one" }).click();
+  await shows(page, "#count", "43");
+
+  await page.getByRole("button", { name: "Start at 0 again" }).click();
+  await shows(page, "#count", "0");
+  await page.reload();
+  await reached(page, "connected");
+  await server.publish(devKey, channel, { add: 1 });
+  await shows(page, "#count", "1");
+});
+
+test("dashboard: the past, what comes, an outage, and the numbers", async () => {
+  const channel = "/devapp/public/weather/oslo";
+  for (let n = 1; n <= 25; n++) await server.publish(devKey, channel, { n });
+  const page = await open("dashboard.html");
+  const numbers = () =>
+    page.locator("#flow tr").evaluateAll((rows) =>
+      rows
+        .map((row) => [...row.children].map((cell) => cell.textContent))
+        .filter(([name]) => name?.endsWith("/oslo"))
+        .map(([, data]) => JSON.parse(data ?? "").n),
+    );
+  const down = (from: number, to: number) => Array.from({ length: from - to + 1 }, (_, i) => from - i);
+  await expect.poll(numbers, { timeout }).toEqual(down(25, 6));
+  await page.getByRole("button", { name: "Show older ones" }).click();
+  await expect.poll(numbers, { timeout }).toEqual(down(25, 1));
+
+  await server.kill();
+  await reached(page, "reconnecting");
+  await server.start();
+  await server.publish(devKey, channel, { n: 26 });
+  await expect.poll(numbers, { timeout }).toEqual(down(26, 1));
+  await reached(page, "connected");
+  await expect.poll(() => page.locator("[data-of=sessions]").innerText(), { timeout }).toMatch(/^[1-9]/);
+});
+
+test("they are there only where the operator wants them", async () => {
+  const plain = await Server.prepare();
+  await plain.start();
+  try {
+    for (const path of ["/examples/", "/examples/chat.html", "/examples/token?channel=/devapp/meta/statistics"]) {
+      expect((await fetch(plain.url + path)).status).toBe(404);
+    }
+  } finally {
+    await plain.stop();
+  }
+});
