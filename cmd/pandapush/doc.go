@@ -12,6 +12,7 @@
 //	config_show.go  config: the settings as they are
 //	token.go      token: mint one
 //	remote.go     publish, subscribe, health: clients of a running server
+//	loadtest.go   loadtest: many of them; loadtest/ does it
 //
 // Commands print what they are asked for on standard output and everything else on standard error, and exit with 1 after
 // one line that says what was wrong.

@@ -40,6 +40,7 @@ type commands struct {
 	Token     tokenCmd     `cmd:"" help:"Mint a token that lets its bearer publish or subscribe."`
 	Publish   publishCmd   `cmd:"" help:"Publish a message."`
 	Subscribe subscribeCmd `cmd:"" help:"Print messages as they come, one JSON object a line."`
+	Loadtest  loadtestCmd  `cmd:"" help:"Put load on a running server, and check that nothing is lost."`
 	Health    healthCmd    `cmd:"" help:"Ask a running server whether it is ready; exit 1 if not."`
 	Config    configCmd    `cmd:"" help:"See the settings."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
