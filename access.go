@@ -62,22 +62,32 @@ func (g Grant) Covers(target Pattern) bool {
 	return g.App == target.App() && covers(g.Scope, target.name)
 }
 
+// Authority decides what credentials allow, by keys that may change at any time: what is decided is never remembered, only
+// which tokens were signed by which secret. It is safe for concurrent use.
+type Authority struct {
+	keys   Keys
+	tokens tokens
+}
+
+// NewAuthority returns an Authority over keys.
+func NewAuthority(keys Keys) *Authority { return &Authority{keys: keys} }
+
 // Authorize decides whether cred allows action on target, and returns the grant that says so. It is the only place
 // where that is decided. Errors are Refusals; the order of the checks is that of the Node version, since it decides
 // which text a client sees.
-func Authorize(keys Keys, cred Credential, action Action, target Pattern, now time.Time) (Grant, error) {
+func (a *Authority) Authorize(cred Credential, action Action, target Pattern, now time.Time) (Grant, error) {
 	app := target.App()
 	if action != Publish && target.Kind() == Public {
 		// A public channel needs no credential, and a bad one does no harm.
-		if !keys.HasApp(app) {
+		if !a.keys.HasApp(app) {
 			return Grant{}, ErrUnknownApp
 		}
-		if keys.Settings(app).Suspended {
+		if a.keys.Settings(app).Suspended {
 			return Grant{}, ErrSuspended
 		}
 		return Grant{App: app, Scope: target.name, Sub: true}, nil
 	}
-	grant, err := Verify(keys, cred, app, now)
+	grant, err := a.Verify(cred, app, now)
 	if err != nil {
 		return Grant{}, err
 	}
@@ -89,43 +99,37 @@ func Authorize(keys Keys, cred Credential, action Action, target Pattern, now ti
 
 // Verify checks a credential of app itself, whatever it is wanted for: the first half of Authorize, of which Grant.Allows
 // is the second. A request with many targets is verified once and asks for each whether it is allowed.
-func Verify(keys Keys, cred Credential, app AppID, now time.Time) (Grant, error) {
-	grant, err := verify(keys, cred, app, now)
+func (a *Authority) Verify(cred Credential, app AppID, now time.Time) (Grant, error) {
+	grant, err := a.verify(cred, app, now)
 	switch {
 	case err != nil:
 		return Grant{}, err
-	case keys.Settings(app).Suspended:
+	case a.keys.Settings(app).Suspended:
 		return Grant{}, ErrSuspended
 	}
 	return grant, nil
 }
 
-func verify(keys Keys, cred Credential, app AppID, now time.Time) (Grant, error) {
-	find := func(id KeyID) (Key, error) {
-		key, ok := keys.Key(app, id)
-		if !ok {
-			return Key{}, ErrUnknownKey
-		}
-		return key, nil
-	}
+func (a *Authority) verify(cred Credential, app AppID, now time.Time) (Grant, error) {
 	switch {
 	case cred.Token != "":
-		c, key, err := parseToken(cred.Token, now, find)
+		v, key, err := a.verifyToken(cred.Token, app, now)
 		if err != nil {
 			return Grant{}, err
 		}
+		c := v.claims
 		grant := Grant{
 			App: app, Scope: c.Channel, Pub: isTrue(c.Pub), Sub: isTrue(c.Sub),
-			Presence: c.Presence, User: presenceID(c.Presence), Key: key.ID, Expires: key.ExpiresAt,
+			Presence: c.Presence, User: v.user, Key: key.ID, Expires: key.ExpiresAt,
 		}
 		if c.Expires != nil && (grant.Expires.IsZero() || c.Expires.Before(grant.Expires)) {
 			grant.Expires = c.Expires.Time
 		}
 		return grant, key.Usable(now)
 	case cred.Key != "":
-		key, err := find(cred.Key)
-		if err != nil {
-			return Grant{}, err
+		key, ok := a.keys.Key(app, cred.Key)
+		if !ok {
+			return Grant{}, ErrUnknownKey
 		}
 		if !key.Accepts(cred.Secret, now) {
 			return Grant{}, ErrWrongSecret
@@ -135,6 +139,24 @@ func verify(keys Keys, cred Credential, app AppID, now time.Time) (Grant, error)
 		return Grant{}, ErrIncompleteAuth
 	}
 	return Grant{}, ErrNoAuth
+}
+
+// verifyToken returns what a token of app says, and the key that it names and that has signed it.
+func (a *Authority) verifyToken(token string, app AppID, now time.Time) (verified, Key, error) {
+	if v, key, ok := a.tokens.find(a.keys, token, app, now); ok {
+		return v, key, nil
+	}
+	v, key, err := parseToken(token, now, func(id KeyID) (Key, error) {
+		key, ok := a.keys.Key(app, id)
+		if !ok {
+			return Key{}, ErrUnknownKey
+		}
+		return key, nil
+	})
+	if err == nil {
+		a.tokens.put(token, v)
+	}
+	return v, key, err
 }
 
 // Allows checks the grant, which Verify has just given, against what is asked for. The error is a Refusal.

@@ -1,7 +1,7 @@
 // Package pandapush is the vocabulary of Pandapush, a multi-tenant web pub/sub service: channels and patterns, messages
 // and their cursors, applications, keys and tokens, the one access decision, and the errors that every transport maps.
 //
-// It does no I/O, starts no goroutine and keeps no state: every folder of the project imports it and none of the others,
+// It does no I/O and starts no goroutine: every folder of the project imports it and none of the others,
 // and only cmd/pandapush knows them all.
 //
 //	channel.go   Channel, Pattern: what a name may look like, what a wildcard matches and covers
@@ -9,8 +9,9 @@
 //	message.go   Message: one publication
 //	key.go       App, Key: a tenant and its credentials
 //	token.go     the claims of a JWT and their verification
-//	access.go    Authorize: the one decision who may publish and subscribe where
+//	tokens.go    which tokens were verified already
+//	access.go    Authority: the one decision who may publish and subscribe where
 //	errors.go    Refusal and the sentinels
 //
-// All types are values, safe for concurrent use once made.
+// All types but Authority are values, safe for concurrent use once made; an Authority is so, too.
 package pandapush

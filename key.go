@@ -2,6 +2,7 @@ package pandapush
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -69,6 +70,11 @@ func (k Key) secrets(now time.Time) []Secret {
 		return []Secret{k.Secret, k.PreviousSecret}
 	}
 	return []Secret{k.Secret}
+}
+
+// signs reports whether tokens that secret has signed are the key's at that moment.
+func (k Key) signs(secret Secret, now time.Time) bool {
+	return k.Secret != "" && slices.Contains(k.secrets(now), secret)
 }
 
 // Usable returns nil, ErrExpiredKey or ErrRevokedKey.

@@ -78,10 +78,15 @@ func (c *claims) GetSubject() (string, error) { return "", nil }
 // GetAudience implements jwt.Claims.
 func (c *claims) GetAudience() (jwt.ClaimStrings, error) { return nil, nil }
 
+// current reports whether the claims hold at that moment, as the parser decides it.
+func (c *claims) current(now time.Time) bool {
+	return (c.Expires == nil || now.Before(c.Expires.Time)) && (c.NotBefore == nil || !now.Before(c.NotBefore.Time))
+}
+
 // parseToken verifies token with the key that it names, which find returns. The errors are Refusals.
-func parseToken(token string, now time.Time, find func(KeyID) (Key, error)) (*claims, Key, error) {
+func parseToken(token string, now time.Time, find func(KeyID) (Key, error)) (verified, Key, error) {
 	if len(token) > MaxTokenLength {
-		return nil, Key{}, ErrMalformedToken
+		return verified{}, Key{}, ErrMalformedToken
 	}
 	parser := jwt.NewParser(
 		jwt.WithValidMethods([]string{"HS256", "HS384", "HS512"}),
@@ -93,24 +98,23 @@ func parseToken(token string, now time.Time, find func(KeyID) (Key, error)) (*cl
 	_, _, err := parser.ParseUnverified(token, unverified)
 	id, _ := unverified["keyId"].(string)
 	if err != nil && !errors.Is(err, jwt.ErrTokenUnverifiable) || id == "" {
-		return nil, Key{}, ErrMalformedToken
+		return verified{}, Key{}, ErrMalformedToken
 	}
 	key, err := find(KeyID(id))
 	if err != nil {
-		return nil, Key{}, err
+		return verified{}, Key{}, err
 	}
-	var c claims
-	_, err = parser.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) {
-		var all jwt.VerificationKeySet
-		for _, s := range key.secrets(now) {
-			all.Keys = append(all.Keys, []byte(s.Reveal()))
+	if key.Secret == "" {
+		return verified{}, Key{}, ErrInvalidToken
+	}
+	for _, secret := range key.secrets(now) {
+		c := &claims{KeyID: id}
+		_, err := parser.ParseWithClaims(token, c, func(*jwt.Token) (any, error) { return []byte(secret.Reveal()), nil })
+		if err == nil {
+			return verified{c, presenceID(c.Presence), secret}, key, nil
 		}
-		return all, nil
-	})
-	if err != nil || key.Secret == "" {
-		return nil, Key{}, ErrInvalidToken
 	}
-	return &c, key, nil
+	return verified{}, Key{}, ErrInvalidToken
 }
 
 func isTrue(raw json.RawMessage) bool { return string(bytes.TrimSpace(raw)) == "true" }

@@ -150,7 +150,7 @@ func TestPresenceIDs(t *testing.T) {
 		`{"ID":"bob"}`:            "", `{"id":""}`: "", `{"id":null}`: "", `{"id":true}`: "", `{"id":{"id":"x"}}`: "", `{}`: "", `null`: "", `"ann"`: "", `["id"]`: "",
 	} {
 		who := raw(t, `{"keyId":"good","channel":"/app/presence/*","sub":true,"presence":`+presence+`}`)
-		grant, err := pandapush.Authorize(keys, who, subscribe, pattern(t, "/app/presence/room"), now)
+		grant, err := pandapush.NewAuthority(keys).Authorize(who, subscribe, pattern(t, "/app/presence/room"), now)
 		if want == "" {
 			if !errors.Is(err, pandapush.ErrNoPresenceID) {
 				t.Errorf("presence %s: %v, want %v", presence, err, pandapush.ErrNoPresenceID)
@@ -175,7 +175,7 @@ func TestMintToken(t *testing.T) {
 		allow(bearer(text), subscribe, "/app/presence/room"),
 		deny(bearer(text), publish, "/app/presence/room", pandapush.ErrNoPublishing),
 	})
-	grant, err := pandapush.Authorize(keys, bearer(text), subscribe, pattern(t, "/app/presence/room"), now)
+	grant, err := pandapush.NewAuthority(keys).Authorize(bearer(text), subscribe, pattern(t, "/app/presence/room"), now)
 	if err != nil || !grant.Expires.Equal(now.Add(time.Minute)) || grant.User != "ann" {
 		t.Errorf("grant of %s until %v, %v", grant.User, grant.Expires, err)
 	}
@@ -209,7 +209,7 @@ func FuzzToken(f *testing.F) {
 		}
 		for _, action := range []pandapush.Action{publish, subscribe} {
 			for _, target := range []string{"/app/private/x", "/app/presence/**"} {
-				grant, err := pandapush.Authorize(keys, who, action, pattern(t, target), now)
+				grant, err := pandapush.NewAuthority(keys).Authorize(who, action, pattern(t, target), now)
 				if _, refused := errors.AsType[pandapush.Refusal](err); err != nil && !refused {
 					t.Fatalf("%v is for no client to see", err)
 				}
@@ -247,7 +247,7 @@ func TestRotatedSecret(t *testing.T) {
 		{"another secret", byKey("other"), now.Add(-1), pandapush.ErrWrongSecret},
 		{"no secret", byKey(""), now.Add(-1), pandapush.ErrWrongSecret},
 	} {
-		if _, err := pandapush.Authorize(keys, row.cred, pandapush.Publish, target, row.at); !errors.Is(err, row.want) {
+		if _, err := pandapush.NewAuthority(keys).Authorize(row.cred, pandapush.Publish, target, row.at); !errors.Is(err, row.want) {
 			t.Errorf("%s: %v, want %v", row.name, err, row.want)
 		}
 	}

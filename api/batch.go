@@ -62,7 +62,7 @@ func (s *Server) verify(r *http.Request, app pandapush.AppID) (pandapush.Grant, 
 	if err != nil {
 		return pandapush.Grant{}, err
 	}
-	return pandapush.Verify(s.config.Keys, credential, app, s.config.Now())
+	return s.authority.Verify(credential, app, s.config.Now())
 }
 
 // result is what became of one message: its id, or neither id nor error if it is not known to be stored.

@@ -8,7 +8,7 @@ import (
 )
 
 // credentialOf reads a request's credential: the token of its query, or else its Authorization header. The error is
-// errUnauthorized if there is none in a form that is known; whether it is any good is for pandapush.Authorize to say.
+// errUnauthorized if there is none in a form that is known; whether it is any good is for pandapush.Authority to say.
 func credentialOf(r *http.Request) (pandapush.Credential, error) {
 	if r.URL.RawQuery != "" {
 		if token := r.URL.Query().Get("token"); token != "" {

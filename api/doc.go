@@ -34,7 +34,7 @@
 //
 // # A publish, file by file
 //
-// routes.go → middleware.go → publish.go: the channel from the path → cors.go → credential.go → pandapush.Authorize → params.go →
+// routes.go → middleware.go → publish.go: the channel from the path → cors.go → credential.go → pandapush.Authority → params.go →
 // limit.go → body.go → Stream → the reply. A credential is checked before the body is read, so that a stranger costs no
 // memory; a batch's messages are checked one by one against the grant that its credential gives, and all of them before any
 // is stored.

@@ -71,7 +71,7 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, first pandapush.
 
 // want adds a pattern to what is wanted, if r may subscribe to it.
 func (s *Server) want(r *http.Request, wanted map[pandapush.Pattern]pandapush.Grant, pattern pandapush.Pattern) error {
-	grant, err := pandapush.Authorize(s.config.Keys, credentialIfAny(r), pandapush.Subscribe, pattern, s.config.Now())
+	grant, err := s.authority.Authorize(credentialIfAny(r), pandapush.Subscribe, pattern, s.config.Now())
 	if err == nil {
 		wanted[pattern] = grant
 	}

@@ -39,7 +39,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) error {
 	if wantsEvents(r.Header) && s.config.Follower != nil {
 		return s.follow(w, r, pattern)
 	}
-	grant, err := pandapush.Authorize(s.config.Keys, credentialIfAny(r), pandapush.Read, pattern, s.config.Now())
+	grant, err := s.authority.Authorize(credentialIfAny(r), pandapush.Read, pattern, s.config.Now())
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func (s *Server) presence(w http.ResponseWriter, r *http.Request) error {
 	if !ok || err != nil {
 		return notFound(r)
 	}
-	grant, err := pandapush.Authorize(s.config.Keys, credentialIfAny(r), pandapush.Read, room.Pattern(), s.config.Now())
+	grant, err := s.authority.Authorize(credentialIfAny(r), pandapush.Read, room.Pattern(), s.config.Now())
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (s *Server) accept(w http.ResponseWriter, r *http.Request, channel pandapus
 	if err != nil {
 		return at, false, err
 	}
-	grant, err := pandapush.Authorize(s.config.Keys, credential, pandapush.Publish, channel.Pattern(), s.config.Now())
+	grant, err := s.authority.Authorize(credential, pandapush.Publish, channel.Pattern(), s.config.Now())
 	if err != nil {
 		return at, false, err
 	}

@@ -83,9 +83,10 @@ type Config struct {
 
 // Server answers the HTTP API. It starts nothing and holds no connection; its methods are safe for concurrent use.
 type Server struct {
-	config  Config // with the defaults filled in
-	log     *slog.Logger
-	metrics *metrics
+	config    Config // with the defaults filled in
+	authority *pandapush.Authority
+	log       *slog.Logger
+	metrics   *metrics
 
 	checks  []*check
 	probing singleflight.Group
@@ -105,7 +106,9 @@ func New(config Config) *Server {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{config: config, log: config.Log, metrics: newMetrics(config.Metrics)}
+	s := &Server{
+		config: config, authority: pandapush.NewAuthority(config.Keys), log: config.Log, metrics: newMetrics(config.Metrics),
+	}
 	s.drained, s.drain = context.WithCancel(context.Background())
 	for _, c := range config.Ready {
 		s.checks = append(s.checks, &check{Check: c})

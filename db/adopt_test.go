@@ -172,7 +172,7 @@ func TestOldCredentialsWork(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				_, err = pandapush.Authorize(ring, cred, action, target, time.Now())
+				_, err = pandapush.NewAuthority(ring).Authorize(cred, action, target, time.Now())
 				return err
 			}
 			byToken, bySecret := pandapush.Credential{Token: token}, pandapush.Credential{Key: oldKey, Secret: oldSecret}

@@ -76,22 +76,23 @@ type Keys interface {
 
 // Server speaks Bayeux with browsers: it holds their sockets and polls, and delivers to them what the streams bring.
 type Server struct {
-	cfg      Config
-	stats    *metrics
-	upgrader *gws.Upgrader
-	packed   *gws.Upgrader // of sockets with compression; nil if there is none
-	inflater frame.Inflater
-	conns    connLimits
-	flush    *flusher
-	hub      *hub
-	sessions sessions
-	outlets  outlets
-	handoffs handoffs
-	nodes    nodes
-	visitors *addresses
-	rates    *rates        // of publishing, by session
-	proofs   atomic.Uint32 // numbers the proofs of all sessions
-	readers  chan struct{} // a place for each session that may read from Redis at a time
+	cfg       Config
+	authority *pandapush.Authority
+	stats     *metrics
+	upgrader  *gws.Upgrader
+	packed    *gws.Upgrader // of sockets with compression; nil if there is none
+	inflater  frame.Inflater
+	conns     connLimits
+	flush     *flusher
+	hub       *hub
+	sessions  sessions
+	outlets   outlets
+	handoffs  handoffs
+	nodes     nodes
+	visitors  *addresses
+	rates     *rates        // of publishing, by session
+	proofs    atomic.Uint32 // numbers the proofs of all sessions
+	readers   chan struct{} // a place for each session that may read from Redis at a time
 
 	ctx      context.Context // of the requests that come over sockets; ends when Run has returned
 	cancel   context.CancelFunc
@@ -104,7 +105,10 @@ type Server struct {
 // New returns a Server that does nothing until Run.
 func New(cfg Config) *Server {
 	cfg.setDefaults()
-	e := &Server{cfg: cfg, flush: newFlusher(cfg.BatchWindow), draining: make(chan struct{}), readers: make(chan struct{}, maxReaders)}
+	e := &Server{
+		cfg: cfg, authority: pandapush.NewAuthority(cfg.Keys), flush: newFlusher(cfg.BatchWindow),
+		draining: make(chan struct{}), readers: make(chan struct{}, maxReaders),
+	}
 	e.upgrader = newUpgrader(false)
 	if cfg.Compression {
 		e.packed = newUpgrader(true)

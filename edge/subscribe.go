@@ -65,7 +65,7 @@ func (x *exchange) authorizeAll(m *bayeux.Message) ([]pandapush.Pattern, []panda
 		if err := x.admits(pattern.App()); err != nil {
 			return nil, nil, err
 		}
-		grant, err := pandapush.Authorize(x.server.cfg.Keys, cred, pandapush.Subscribe, pattern, x.server.cfg.Now())
+		grant, err := x.server.authority.Authorize(cred, pandapush.Subscribe, pattern, x.server.cfg.Now())
 		if err != nil {
 			return nil, nil, err
 		}
@@ -314,7 +314,7 @@ func (x *exchange) authorizePublish(m *bayeux.Message) (pandapush.Channel, panda
 	if err := x.admits(channel.App()); err != nil {
 		return pandapush.Channel{}, pandapush.Grant{}, err
 	}
-	grant, err := pandapush.Authorize(x.server.cfg.Keys, m.Credential(), pandapush.Publish, channel.Pattern(), x.server.cfg.Now())
+	grant, err := x.server.authority.Authorize(m.Credential(), pandapush.Publish, channel.Pattern(), x.server.cfg.Now())
 	return channel, grant, err
 }
 

@@ -44,7 +44,7 @@ func (v *verdict) add(name string, r result, detail string) {
 	v.Steps = append(v.Steps, step{name, r, detail})
 }
 
-// checks are what pandapush.Authorize looks at, in its order, with the refusals that each can end in and what to say of it
+// checks are what pandapush.Authority looks at, in its order, with the refusals that each can end in and what to say of it
 // when it holds.
 func checks() []struct {
 	name, holds string
@@ -97,7 +97,7 @@ func (s *Server) explainAccess(c *call) error {
 
 // explainAction asks for the decision itself, and works out from its reason what held before.
 func (s *Server) explainAction(cred pandapush.Credential, action pandapush.Action, target pandapush.Pattern, claims map[string]any) verdict {
-	grant, err := pandapush.Authorize(s.cfg.Keys, cred, action, target, s.cfg.Now())
+	grant, err := pandapush.NewAuthority(s.cfg.Keys).Authorize(cred, action, target, s.cfg.Now())
 	v := verdict{OK: true, Summary: "It is allowed."}
 	if err == nil && grant.Key == "" {
 		v.add("Application", stepOK, "The application exists and is not suspended.")

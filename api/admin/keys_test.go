@@ -24,7 +24,7 @@ func (f *fixture) allowed(app pandapush.App, id, secret string) bool {
 		f.t.Fatal(err)
 	}
 	cred := pandapush.Credential{Key: pandapush.KeyID(id), Secret: pandapush.Secret(secret), Given: true}
-	_, err = pandapush.Authorize(f.keys, cred, pandapush.Publish, channel, time.Now())
+	_, err = pandapush.NewAuthority(f.keys).Authorize(cred, pandapush.Publish, channel, time.Now())
 	return err == nil
 }
 
@@ -122,7 +122,7 @@ func TestTokens(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = pandapush.Authorize(f.keys, pandapush.Credential{Token: token, Given: true}, action, target, time.Now())
+			_, err = pandapush.NewAuthority(f.keys).Authorize(pandapush.Credential{Token: token, Given: true}, action, target, time.Now())
 			return err == nil
 		}
 		// The old console's first requests, at the same time: one key is made.

@@ -71,7 +71,7 @@ func TestTokensAllowWhatThePagesDo(t *testing.T) {
 			t.Fatalf("%s: %d %s", channel, w.Code, w.Body)
 		}
 		now := time.Now()
-		grant, err := pandapush.Verify(ring, pandapush.Credential{Token: w.Body.String(), Given: true}, "app1", now)
+		grant, err := pandapush.NewAuthority(ring).Verify(pandapush.Credential{Token: w.Body.String(), Given: true}, "app1", now)
 		if err != nil {
 			t.Fatalf("%s: %v", channel, err)
 		}
