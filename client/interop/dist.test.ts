@@ -20,7 +20,7 @@ test("the script has at most 10 KiB when compressed", async () => {
   expect(gzipSync(await readFile(script), { level: 9 }).length).toBeLessThanOrEqual(10 * 1024);
 });
 
-test("the types fit their use, from modules of both kinds", async () => {
+test("the types fit their use, from modules of both kinds", { timeout: 300_000 }, async () => {
   const folder = path.join(import.meta.dirname, "../types");
   const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
   await expect(promisify(execFile)(process.execPath, [tsc, "-p", folder])).resolves.toEqual({ stdout: "", stderr: "" });

@@ -19,6 +19,8 @@ export interface PastMessage {
   readonly id: string;
   readonly channel: string;
   readonly data: unknown;
+  /** True for the server's own word of who came to a presence channel or left. */
+  readonly notice?: true;
 }
 
 /** A page of the past. */

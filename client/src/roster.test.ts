@@ -46,6 +46,24 @@ test("in a new session it tells what has changed, and only that", () => {
   ]);
 });
 
+test("an id may be the name of anything", () => {
+  const { roster, say } = make();
+  const there = JSON.parse(
+    '{"__proto__": {"id": "__proto__", "name": "P"}, "constructor": {"id": "constructor", "name": "C"}}',
+  );
+  expect(say({ subscribe: there }, "roster")).toEqual([
+    ["join", "__proto__", "P"],
+    ["join", "constructor", "C"],
+    "synced",
+  ]);
+  expect(say({ subscribe: {} }, "roster")).toEqual([
+    ["leave", "__proto__", "P"],
+    ["leave", "constructor", "C"],
+    "synced",
+  ]);
+  expect(roster.members.size).toBe(0);
+});
+
 test("what is known already, or was never known, is no news", () => {
   const { say } = make();
   say({ subscribe: { ann } }, "roster");

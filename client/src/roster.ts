@@ -59,7 +59,9 @@ export class Roster extends Emitter<RosterEvents> {
   #take(data: Record<string, unknown>, whole: boolean): void {
     const there = isObject(data.subscribe) ? data.subscribe : {};
     this.#complete = whole ? data.next === undefined : this.#complete;
-    const gone = whole ? [...this.#members.keys()].filter((id) => !(id in there)) : Object.keys(data.unsubscribe ?? {});
+    const gone = whole
+      ? [...this.#members.keys()].filter((id) => !Object.hasOwn(there, id))
+      : Object.keys(data.unsubscribe ?? {});
     for (const id of gone) {
       const member = this.#members.get(id);
       if (member && this.#members.delete(id)) {

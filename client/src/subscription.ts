@@ -117,7 +117,9 @@ export class Subscription extends Deferrable<Started> {
    */
   take(message: Incoming, early: boolean): void {
     const position = parseCursor(message.id);
-    if (position) {
+    const notice = message.ext?.notice;
+    // What the server says on a meta channel holds however often it comes; and its first word has the cursor of the reply.
+    if (position && notice !== "meta") {
       if (!isAfter(position, this.#seen) || this.#early.has(position.cursor)) {
         return;
       }
@@ -130,7 +132,7 @@ export class Subscription extends Deferrable<Started> {
         this.#seen = position;
       }
     }
-    const presence = message.ext?.notice ? "notice" : undefined;
+    const presence = notice === "presence" ? "notice" : undefined;
     this.hand(message.data, message.channel, { id: position?.cursor, presence });
   }
 

@@ -150,6 +150,21 @@ test("the roster of a presence channel goes to the callback, before notices in t
   ]);
 });
 
+test("what the server says on a meta channel is handed on, from its first word, which has the cursor of the reply", () => {
+  const { subscriptions, answer } = make();
+  const heard: unknown[] = [];
+  const channel = "/app/meta/channels";
+  subscriptions.add(channel, "t", (data, _, { id, presence }) => heard.push([data, id, presence]));
+  answer({ ext: { cursor: "e-5-0" } });
+  const ext = { notice: "meta" };
+  subscriptions.deliver({ channel, data: { occupied: ["/app/public/x"] }, id: "e-5-0", ext });
+  subscriptions.deliver({ channel, data: { vacated: ["/app/public/x"] }, id: "e-7-0", ext });
+  expect(heard).toEqual([
+    [{ occupied: ["/app/public/x"] }, "e-5-0", undefined],
+    [{ vacated: ["/app/public/x"] }, "e-7-0", undefined],
+  ]);
+});
+
 test("closing refuses who still waits, and hands nothing on", async () => {
   const { subscriptions } = make();
   const callback = vi.fn();
