@@ -31,7 +31,7 @@ const (
 // TestHostileClients holds all kinds of bad connections open at the same time, one kind after the other: a client that
 // behaves is served throughout, memory stays bounded, and when they are gone nothing is left of them.
 func TestHostileClients(t *testing.T) {
-	n := forkNode(t, settings(t).with(vars{"PING_INTERVAL": "1s", "WRITE_TIMEOUT": "2s", "WEBSOCKET_COMPRESSION": "true"}))
+	n := forkNode(t, settings(t).with(vars{"PING_INTERVAL": "5s", "WRITE_TIMEOUT": "2s", "WEBSOCKET_COMPRESSION": "true"}))
 	guest := newGuest(t, n)
 	guest.talk(10)
 	before := n.gauge(t, "go_goroutines")

@@ -128,6 +128,16 @@ func (s *bayeuxSocket) await(what string, ok func(wireMessage) bool) wireMessage
 			if ok(m) {
 				return m
 			}
+		case err := <-s.closed:
+			s.closed <- err
+			select {
+			case m := <-s.messages: // came before the close
+				if ok(m) {
+					return m
+				}
+			default:
+				s.tb.Fatalf("waited for %s on a socket that was closed: %v", what, err)
+			}
 		case <-timeout:
 			s.tb.Fatalf("waited in vain for %s", what)
 		}
