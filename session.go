@@ -13,6 +13,10 @@ type Session struct {
 	Behind   bool // the owner's flushed position does not hold for this session, only Cursors do
 	Created  time.Time
 
+	// What an operator may want to know of the client; nothing depends on it.
+	Transport string // what it was attached by last: one of the constants below; "" before the first claim
+	UserAgent string // what it said with its handshake, at most MaxUserAgent bytes; "" if it did not
+
 	// Ack says that the client acknowledges what it gets (CometD's extension): messages reach it only as answers to its
 	// connects, each a batch with a number.
 	Ack bool
@@ -25,6 +29,17 @@ type Session struct {
 	// Answer is the last connect that was answered with messages which the client may not have got.
 	Answer Answer
 }
+
+// By what a session reaches its client.
+const (
+	TransportWebSocket       = "websocket"
+	TransportLongPolling     = "long-polling"
+	TransportCallbackPolling = "callback-polling"
+	TransportEventSource     = "eventsource"
+)
+
+// MaxUserAgent is how many bytes of a client's User-Agent are kept.
+const MaxUserAgent = 200
 
 // Subscription is one pattern of a session, with what allowed it.
 type Subscription struct {

@@ -13,9 +13,10 @@ import (
 
 // path is how a session reaches its client: an outlet with the connect that is held on it, if any, or a poll.
 type path struct {
-	outlet outlet
-	held   *heldConnect
-	poll   *poll
+	transport string // one of pandapush.Transport…
+	outlet    outlet
+	held      *heldConnect
+	poll      *poll
 }
 
 // former is the path that a session had, for whoever took it to release.
@@ -46,7 +47,7 @@ func (e *Server) attach(ctx context.Context, m *bayeux.Message, p path) (*sessio
 		}
 	}
 	defer e.sessions.claiming(id)()
-	record, owner, err := e.cfg.Records.ClaimSession(ctx, id, e.ttl())
+	record, owner, err := e.cfg.Records.ClaimSession(ctx, id, p.transport, e.ttl())
 	if errors.Is(err, pandapush.ErrNotFound) {
 		return nil, errUnknownSession
 	}
@@ -242,7 +243,7 @@ func (s *session) take(now time.Time, fence int64, m *bayeux.Message, p path) (f
 		s.mu.Unlock()
 		return former{}, errSuperseded
 	}
-	old := former{s.outlet, s.held, s.poll}
+	old := former{outlet: s.outlet, held: s.held, poll: s.poll}
 	if old.outlet != nil && old.outlet != p.outlet || old.poll != nil {
 		s.rewindLocked()
 	}

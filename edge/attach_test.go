@@ -16,8 +16,8 @@ type slowRecords struct {
 	claimed, proceed, changed chan struct{}
 }
 
-func (r *slowRecords) ClaimSession(ctx context.Context, id string, ttl time.Duration) (pandapush.Session, string, error) {
-	s, former, err := r.Records.ClaimSession(ctx, id, ttl)
+func (r *slowRecords) ClaimSession(ctx context.Context, id, transport string, ttl time.Duration) (pandapush.Session, string, error) {
+	s, former, err := r.Records.ClaimSession(ctx, id, transport, ttl)
 	r.claimed <- struct{}{}
 	<-r.proceed
 	return s, former, err

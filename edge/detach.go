@@ -23,7 +23,7 @@ func (s *session) end() (old former, final pandapush.Session, ok bool) {
 	record := s.recordLocked()
 	record.Attached = false
 	s.ended, s.final = true, &record
-	old = former{s.outlet, s.held, s.poll}
+	old = former{outlet: s.outlet, held: s.held, poll: s.poll}
 	old.held.stopLocked()
 	s.outlet, s.held, s.poll = nil, nil, nil
 	s.queue, s.queued = nil, 0

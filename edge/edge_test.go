@@ -320,7 +320,7 @@ func TestSocketsOfDeadClientsAreClosed(t *testing.T) {
 	living.ask(handshakeBody)
 	_ = living.conn.NetConn().Close()
 	n.awaitNoSockets()
-	if _, _, err := n.log.ClaimSession(t.Context(), busy, time.Hour); err != nil {
+	if _, _, err := n.log.ClaimSession(t.Context(), busy, pandapush.TransportWebSocket, time.Hour); err != nil {
 		t.Errorf("the session went with its socket: %v", err)
 	}
 	now.add(2 * time.Hour)

@@ -65,7 +65,7 @@ func (e *Server) serveEventSource(w http.ResponseWriter, r *http.Request) {
 // attachStream makes out the path of a session.
 func (e *Server) attachStream(ctx context.Context, id, lastEvent string, out *stream) error {
 	connect := bayeux.Resumption(id, lastEvent)
-	s, err := e.attach(ctx, &connect, path{outlet: out})
+	s, err := e.attach(ctx, &connect, path{transport: pandapush.TransportEventSource, outlet: out})
 	if err != nil {
 		return err
 	}

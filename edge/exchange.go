@@ -13,10 +13,11 @@ import (
 // exchange answers the messages of one frame or body: one after the other, each with a reply of its own, in the order in
 // which they came. At most one connect is left for the caller to hold, since how that is done depends on the transport.
 type exchange struct {
-	server *Server
-	ctx    context.Context //nolint:containedctx // of the request, or of the server for a socket; an exchange is a call's local
-	socket *socket         // nil over HTTP
-	from   visitor
+	server    *Server
+	ctx       context.Context //nolint:containedctx // of the request, or of the server for a socket; an exchange is a call's local
+	socket    *socket         // nil over HTTP
+	from      visitor
+	transport string // of a connect that comes over HTTP: pandapush.TransportLongPolling or TransportCallbackPolling
 
 	changes   []func()          // of subscriptions, to be made when the replies have been written
 	reply     []byte            // the array of replies, without its closing bracket
@@ -103,7 +104,7 @@ func (x *exchange) beginSession(m *bayeux.Message) bayeux.Reply {
 	if !e.visitors.begin(x.from.addr, id, e.cfg.Now()) {
 		return bayeux.Reply{To: m, Err: pandapush.ErrTooManySessions, Advice: bayeux.HandshakeAdvice(crowdedPause)}
 	}
-	record := pandapush.Session{Created: e.cfg.Now(), Ack: m.AckOffered(), Expiry: m.ExpiryWanted()}
+	record := pandapush.Session{Created: e.cfg.Now(), Ack: m.AckOffered(), Expiry: m.ExpiryWanted(), UserAgent: x.from.agent.Value()}
 	if err := e.cfg.Records.CreateSession(x.ctx, id, record, e.ttl()); err != nil {
 		e.visitors.end(x.from.addr, id)
 		return bayeux.Reply{To: m, Err: x.explain("handshake", err)}
@@ -257,7 +258,7 @@ func (e *Server) handleFrame(s *socket, frame []byte) {
 func (x *exchange) holdOnSocket() {
 	e, sock := x.server, x.socket
 	for _, c := range append([]*pendingConnect{x.connect}, x.connects...) {
-		p := path{outlet: sock}
+		p := path{transport: pandapush.TransportWebSocket, outlet: sock}
 		if c.hold > 0 {
 			p.held = &heldConnect{socket: sock, connect: c.message.Held()}
 		}

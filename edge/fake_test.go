@@ -286,7 +286,7 @@ func (m *memory) CreateSession(_ context.Context, id string, s pandapush.Session
 	return nil
 }
 
-func (n *memoryNode) ClaimSession(_ context.Context, id string, ttl time.Duration) (pandapush.Session, string, error) {
+func (n *memoryNode) ClaimSession(_ context.Context, id, transport string, ttl time.Duration) (pandapush.Session, string, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	s, ok := n.sessionLocked(id)
@@ -297,7 +297,7 @@ func (n *memoryNode) ClaimSession(_ context.Context, id string, ttl time.Duratio
 	if s.Attached && s.Owner != n.name {
 		former = s.Owner
 	}
-	s.Fence, s.Owner, s.Attached = s.Fence+1, n.name, true
+	s.Fence, s.Owner, s.Attached, s.Transport = s.Fence+1, n.name, true, transport
 	claimed := copied(s)
 	s.Behind = true // until its owner saves it
 	n.storeLocked(id, s, ttl)

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/pandapush/pandapush"
 	"github.com/pandapush/pandapush/edge/bayeux"
 )
 
@@ -66,7 +67,10 @@ func (e *Server) serveMessages(w http.ResponseWriter, r *http.Request, payload [
 		badRequest(w)
 		return
 	}
-	x := exchange{server: e, ctx: r.Context(), from: e.visitor(r)}
+	x := exchange{server: e, ctx: r.Context(), from: e.visitor(r), transport: pandapush.TransportLongPolling}
+	if callback != "" {
+		x.transport = pandapush.TransportCallbackPolling
+	}
 	x.handle(messages)
 	if x.connect != nil {
 		x.hold(len(messages) == 1)

@@ -48,7 +48,7 @@ func (x *exchange) hold(alone bool) {
 		return
 	}
 	p := newPoll()
-	s, err := x.attach(c, path{poll: p})
+	s, err := x.attach(c, path{transport: x.transport, poll: p})
 	if err != nil {
 		x.refuseConnect(&c.message, err)
 		return

@@ -42,8 +42,8 @@ type Stream interface {
 // pandapush.ErrNotOwner for one that another node has claimed.
 type Records interface {
 	CreateSession(ctx context.Context, id string, s pandapush.Session, ttl time.Duration) error
-	// ClaimSession makes this node the owner. former is the node that had the session attached, if that is another one.
-	ClaimSession(ctx context.Context, id string, ttl time.Duration) (s pandapush.Session, former string, err error)
+	// ClaimSession makes this node the owner, which reaches the client by a transport. former is the node that had the session attached, if that is another one.
+	ClaimSession(ctx context.Context, id, transport string, ttl time.Duration) (s pandapush.Session, former string, err error)
 	// SaveSession writes what an owner knows: cursors, the last answer, how far subscriptions lag, and whether it is
 	// attached.
 	SaveSession(ctx context.Context, id string, s pandapush.Session, ttl time.Duration) error

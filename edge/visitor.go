@@ -6,18 +6,36 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
+	"unique"
+
+	"github.com/pandapush/pandapush"
 )
 
 // visitor is where a request or a socket comes from.
 type visitor struct {
-	addr   netip.Addr // the client's; zero if it is not known, and then nothing is counted by it
-	origin string     // of the page that sent it; "" if none did, or one of this server's own origin
+	addr   netip.Addr            // the client's; zero if it is not known, and then nothing is counted by it
+	agent  unique.Handle[string] // its User-Agent, cut short; the same ones share their memory
+	origin string                // of the page that sent it; "" if none did, or one of this server's own origin
 }
 
 // visitor finds out where a request comes from.
 func (e *Server) visitor(r *http.Request) visitor {
 	addr, trusted := e.clientAddr(r)
-	return visitor{addr: addr, origin: foreignOrigin(r, trusted)}
+	return visitor{addr: addr, agent: unique.Make(userAgent(r)), origin: foreignOrigin(r, trusted)}
+}
+
+// userAgent returns what a request says of its client, as text and cut short.
+func userAgent(r *http.Request) string {
+	agent := strings.ToValidUTF8(r.UserAgent(), "�")
+	if len(agent) <= pandapush.MaxUserAgent {
+		return agent
+	}
+	end := pandapush.MaxUserAgent
+	for !utf8.RuneStart(agent[end]) {
+		end--
+	}
+	return agent[:end]
 }
 
 // ClientAddress returns the address of a request's client, as all that is limited by address counts it; "" if it is not known.

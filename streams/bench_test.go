@@ -132,7 +132,7 @@ func BenchmarkClaim(b *testing.B) {
 	b.ReportAllocs()
 	b.ResetTimer()
 	each(b.N, func(id string) error {
-		_, _, err := n.ClaimSession(b.Context(), id, time.Hour)
+		_, _, err := n.ClaimSession(b.Context(), id, pandapush.TransportWebSocket, time.Hour)
 		return err
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "claims/s")

@@ -24,6 +24,9 @@ const (
 	fieldExpiry   = "expiry"   // "1" or "0"
 	fieldAnswer   = "answer"   // storedAnswer as JSON, or ""
 
+	fieldTransport = "transport"
+	fieldUserAgent = "agent"
+
 	// "s:<pattern>" holds a subscription: its beginning or nothing, a blank, and storedGrant as JSON. Scripts change the
 	// one and pass on the other.
 	fieldSubscription = "s:"
@@ -55,7 +58,7 @@ func encodeSession(s pandapush.Session) ([]any, error) {
 	fields := []any{
 		fieldOwner, s.Owner, fieldFence, s.Fence, fieldAttached, flag(s.Attached), fieldBehind, flag(s.Behind),
 		fieldCreated, s.Created.UnixMilli(), fieldAck, flag(s.Ack), fieldExpiry, flag(s.Expiry),
-		fieldAnswer, encodeAnswer(s.Answer),
+		fieldAnswer, encodeAnswer(s.Answer), fieldTransport, s.Transport, fieldUserAgent, s.UserAgent,
 	}
 	for _, app := range slices.Sorted(maps.Keys(s.Cursors)) {
 		fields = append(fields, fieldCursor+string(app), s.Cursors[app].String())
@@ -75,7 +78,7 @@ func encodeSession(s pandapush.Session) ([]any, error) {
 func decodeSession(record map[string]string) (s pandapush.Session, err error) {
 	s = pandapush.Session{
 		Owner: record[fieldOwner], Attached: record[fieldAttached] == "1", Behind: record[fieldBehind] == "1", Ack: record[fieldAck] == "1",
-		Expiry:        record[fieldExpiry] == "1",
+		Expiry: record[fieldExpiry] == "1", Transport: record[fieldTransport], UserAgent: record[fieldUserAgent],
 		Subscriptions: make(map[string]pandapush.Subscription), Cursors: make(map[pandapush.AppID]pandapush.Cursor),
 	}
 	if s.Fence, err = strconv.ParseInt(record[fieldFence], 10, 64); err != nil {

@@ -54,6 +54,7 @@ func TestRecord(t *testing.T) {
 		s := pandapush.Session{
 			Owner: rapid.String().Draw(t, "owner"), Fence: rapid.Int64().Draw(t, "fence"), Attached: rapid.Bool().Draw(t, "attached"), Behind: rapid.Bool().Draw(t, "behind"),
 			Created: whenever.Draw(t, "created"), Ack: rapid.Bool().Draw(t, "ack"), Expiry: rapid.Bool().Draw(t, "expiry wanted"), Cursors: anyCursors(t),
+			Transport: rapid.String().Draw(t, "transport"), UserAgent: rapid.String().Draw(t, "agent"),
 			Subscriptions: make(map[string]pandapush.Subscription),
 			Answer:        pandapush.Answer{ID: rapid.String().Draw(t, "answer"), Batch: rapid.Int64().Draw(t, "batch")},
 		}

@@ -41,15 +41,15 @@ func (s *Streams) CreateSession(ctx context.Context, id string, session pandapus
 	return nil
 }
 
-// ClaimSession makes this node the owner of a session, attached, and lets it live for ttl from now. It returns the session
+// ClaimSession makes this node the owner of a session, attached by a transport, and lets it live for ttl from now. It returns the session
 // with its new Fence: from here on every other node's SaveSession fails. Behind is as it was, and set in the record until
 // this node saves it. former is the owner before, if that was another
 // node that had it attached; it may know better than the record how far the client has got.
 //
 // The error is pandapush.ErrNotFound if there is no such session, or none that can be read, wraps pandapush.ErrUnavailable,
 // or is ctx's; in the latter two cases the session may have been claimed.
-func (s *Streams) ClaimSession(ctx context.Context, id string, ttl time.Duration) (claimed pandapush.Session, former string, err error) {
-	claimed, former, err = s.claim(ctx, id, ttl)
+func (s *Streams) ClaimSession(ctx context.Context, id, transport string, ttl time.Duration) (claimed pandapush.Session, former string, err error) {
+	claimed, former, err = s.claim(ctx, id, transport, ttl)
 	switch {
 	case err == nil && former != "":
 		s.metrics.claims.WithLabelValues(claimTakeover).Inc()
@@ -66,8 +66,8 @@ func (s *Streams) ClaimSession(ctx context.Context, id string, ttl time.Duration
 	return claimed, former, nil
 }
 
-func (s *Streams) claim(ctx context.Context, id string, ttl time.Duration) (claimed pandapush.Session, former string, err error) {
-	cmd := sessionClaimScript.call(ctx, []string{s.keys.session(id)}, s.cfg.Node, millis(ttl))
+func (s *Streams) claim(ctx context.Context, id, transport string, ttl time.Duration) (claimed pandapush.Session, former string, err error) {
+	cmd := sessionClaimScript.call(ctx, []string{s.keys.session(id)}, s.cfg.Node, millis(ttl), transport)
 	if err := s.session(ctx, id, cmd); err != nil {
 		return claimed, "", err
 	}
@@ -90,7 +90,7 @@ func (s *Streams) claim(ctx context.Context, id string, ttl time.Duration) (clai
 	if claimed.Attached && claimed.Owner != s.cfg.Node {
 		former = claimed.Owner
 	}
-	claimed.Owner, claimed.Attached = s.cfg.Node, true
+	claimed.Owner, claimed.Attached, claimed.Transport = s.cfg.Node, true, transport
 	claimed.Fence++
 	return claimed, former, nil
 }

@@ -23,8 +23,11 @@ func requests(t *testing.T, n *streamstest.Node) map[string]func(ctx context.Con
 	zero, none := pandapush.Position{}, pandapush.Session{}
 	return map[string]func(ctx context.Context) error{
 		"create": func(ctx context.Context) error { return n.CreateSession(ctx, "id", none, time.Minute) },
-		"claim":  func(ctx context.Context) error { _, _, err := n.ClaimSession(ctx, "id", time.Minute); return err },
-		"save":   func(ctx context.Context) error { return n.SaveSession(ctx, "id", none, time.Minute) },
+		"claim": func(ctx context.Context) error {
+			_, _, err := n.ClaimSession(ctx, "id", pandapush.TransportWebSocket, time.Minute)
+			return err
+		},
+		"save": func(ctx context.Context) error { return n.SaveSession(ctx, "id", none, time.Minute) },
 		"change": func(ctx context.Context) error {
 			_, _, err := n.ChangeSubscriptions(ctx, "id", nil, nil, 1)
 			return err
@@ -144,7 +147,7 @@ func TestUnreadableSession(t *testing.T) {
 		t.Fatalf("keys %v", keys)
 	}
 	client.HSet(t.Context(), keys[0], "c:shop", "rubbish")
-	if _, _, err := a.ClaimSession(t.Context(), "id", time.Minute); !errors.Is(err, pandapush.ErrNotFound) {
+	if _, _, err := a.ClaimSession(t.Context(), "id", pandapush.TransportWebSocket, time.Minute); !errors.Is(err, pandapush.ErrNotFound) {
 		t.Errorf("claimed: %v, want %v", err, pandapush.ErrNotFound)
 	}
 	err := a.ListSessions(t.Context(), func(id string, s pandapush.Session, _ time.Duration) bool {

@@ -29,7 +29,7 @@ func (f *fixture) sessionOf(id string, app pandapush.App, created time.Time, sub
 	}
 	s := pandapush.Session{
 		Owner: "one", Attached: true, Created: created, Subscriptions: map[string]pandapush.Subscription{},
-		Cursors: map[pandapush.AppID]pandapush.Cursor{app.ID: tail},
+		Cursors: map[pandapush.AppID]pandapush.Cursor{app.ID: tail}, Transport: pandapush.TransportWebSocket, UserAgent: "Browser/1",
 	}
 	for channel, key := range subs {
 		pattern := "/" + string(app.ID) + channel
@@ -47,6 +47,8 @@ func (f *fixture) sessionOf(id string, app pandapush.App, created time.Time, sub
 // connection is a session as the API shows it.
 type connection struct {
 	ID, Node      string
+	Transport     string
+	UserAgent     string `json:"user_agent"`
 	Attached      bool
 	ExpiresIn     int `json:"expires_in"`
 	Cursor        string
@@ -93,7 +95,7 @@ func TestConnections(t *testing.T) {
 	f.refused(f.do(alice, http.MethodGet, path+"?channel=/other/public/a&limit=0", ""), http.StatusBadRequest, "limit", "channel")
 
 	room := ask[connections](f, alice, http.MethodGet, path+"?user=user-client2", "").Connections[0]
-	if room.Node != "one" || !room.Attached || room.ExpiresIn < 1 || room.ExpiresIn > 60 || room.Lag == nil || *room.Lag != 0 ||
+	if room.Node != "one" || room.Transport != "websocket" || room.UserAgent != "Browser/1" || !room.Attached || room.ExpiresIn < 1 || room.ExpiresIn > 60 || room.Lag == nil || *room.Lag != 0 ||
 		len(room.Subscriptions) != 1 || room.Subscriptions[0].Key != "key1" || room.Subscriptions[0].User != "user-client2" {
 		t.Errorf("got %+v", room)
 	}

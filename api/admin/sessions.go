@@ -159,7 +159,8 @@ func (p *progress) view(f session) (connectionView, error) {
 	}
 	v := connectionView{
 		ID: p.s.cfg.Handles.Handle(f.id), Node: f.Owner, Attached: f.Attached, CreatedAt: moment(f.Created),
-		ExpiresIn: int64(f.ttl.Seconds()), Lag: p.lag(cursor), Subscriptions: []subscriptionView{},
+		ExpiresIn: int64(f.ttl.Seconds()),
+		Transport: orNull(f.Transport), UserAgent: orNull(f.UserAgent), Lag: p.lag(cursor), Subscriptions: []subscriptionView{},
 	}
 	if cursor != (pandapush.Cursor{}) {
 		v.Cursor = orNull(cursor.String())

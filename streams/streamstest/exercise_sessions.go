@@ -63,7 +63,7 @@ func change(t *testing.T, n *Node, id string, add map[string]pandapush.Subscript
 
 func claim(t *testing.T, n *Node, id string) pandapush.Session {
 	t.Helper()
-	s, _, err := n.ClaimSession(t.Context(), id, ttl)
+	s, _, err := n.ClaimSession(t.Context(), id, pandapush.TransportWebSocket, ttl)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,6 +88,7 @@ func sessionRoundTrip(t *testing.T, a, b *Node) {
 	t.Helper()
 	want := pandapush.Session{
 		Owner: "x", Fence: 7, Behind: true, Created: time.UnixMilli(1_700_000_000_123).UTC(), Ack: true,
+		Transport: pandapush.TransportLongPolling, UserAgent: "Mozilla/5.0 (ä <&>)",
 		Subscriptions: map[string]pandapush.Subscription{
 			"/shop/public/x": {Grant: pandapush.Grant{App: "shop", Scope: "/shop/public/x", Sub: true}},
 			"/shop/presence/**": {
@@ -109,7 +110,7 @@ func sessionRoundTrip(t *testing.T, a, b *Node) {
 	}
 	expect(t, "made a second time", b.CreateSession(t.Context(), "id", pandapush.Session{}, ttl), pandapush.ErrExists)
 	got := claim(t, b, "id")
-	want.Owner, want.Fence, want.Attached = "b", 8, true
+	want.Owner, want.Fence, want.Attached, want.Transport = "b", 8, true, pandapush.TransportWebSocket
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("claimed %+v\nwant %+v", got, want)
 	}
@@ -128,16 +129,16 @@ func fencing(t *testing.T, a, b *Node) {
 	t.Helper()
 	ctx := t.Context()
 	create(t, a, "id", map[string]pandapush.Subscription{"/shop/public/x": sub("shop", at("shop", 1))})
-	first, former, err := a.ClaimSession(ctx, "id", ttl)
+	first, former, err := a.ClaimSession(ctx, "id", pandapush.TransportWebSocket, ttl)
 	if err != nil || former != "" || first.Fence != 1 {
 		t.Fatalf("first claim: fence %d, former %q, %v", first.Fence, former, err)
 	}
-	if again, former, err := a.ClaimSession(ctx, "id", ttl); err != nil || former != "" || again.Fence != 2 {
+	if again, former, err := a.ClaimSession(ctx, "id", pandapush.TransportWebSocket, ttl); err != nil || former != "" || again.Fence != 2 {
 		t.Errorf("claimed by its owner: fence %d, former %q, %v", again.Fence, former, err)
 	}
 	expect(t, "saved under the fence before", a.SaveSession(ctx, "id", first, ttl), pandapush.ErrNotOwner)
 
-	second, former, err := b.ClaimSession(ctx, "id", ttl)
+	second, former, err := b.ClaimSession(ctx, "id", pandapush.TransportWebSocket, ttl)
 	if err != nil || former != "a" || second.Owner != "b" || second.Fence != 3 {
 		t.Fatalf("taken over: fence %d, former %q, %v", second.Fence, former, err)
 	}
@@ -145,7 +146,7 @@ func fencing(t *testing.T, a, b *Node) {
 	expect(t, "saved by the former owner", a.SaveSession(ctx, "id", first, ttl), pandapush.ErrNotOwner)
 	second.Cursors["shop"], second.Attached = at("shop", 5), false
 	save(t, b, "id", second)
-	third, former, err := a.ClaimSession(ctx, "id", ttl)
+	third, former, err := a.ClaimSession(ctx, "id", pandapush.TransportWebSocket, ttl)
 	if err != nil || former != "" || third.Cursors["shop"] != at("shop", 5) {
 		t.Errorf("claimed after it was let go: former %q, cursor %v, %v", former, third.Cursors["shop"], err)
 	}
@@ -154,7 +155,7 @@ func fencing(t *testing.T, a, b *Node) {
 	fences := make([]int64, 50)
 	for i := range fences {
 		wg.Go(func() {
-			s, _, err := []*Node{a, b}[i%2].ClaimSession(ctx, "id", ttl)
+			s, _, err := []*Node{a, b}[i%2].ClaimSession(ctx, "id", pandapush.TransportWebSocket, ttl)
 			if err != nil {
 				t.Error(err)
 			}
@@ -184,7 +185,7 @@ func expiry(t *testing.T, a, b *Node) {
 		}
 		return err != nil
 	})
-	_, _, err := b.ClaimSession(t.Context(), "short", ttl)
+	_, _, err := b.ClaimSession(t.Context(), "short", pandapush.TransportWebSocket, ttl)
 	expect(t, "claim", err, pandapush.ErrNotFound)
 	if err := b.ListSessions(t.Context(), func(id string, _ pandapush.Session, left time.Duration) bool {
 		if id != "long" || left < time.Minute || left > time.Hour {
@@ -206,14 +207,14 @@ func ending(t *testing.T, a, b *Node) {
 	}
 	_, _, err := b.EndSession(ctx, "id")
 	expect(t, "ended twice", err, pandapush.ErrNotFound)
-	_, _, err = a.ClaimSession(ctx, "id", ttl)
+	_, _, err = a.ClaimSession(ctx, "id", pandapush.TransportWebSocket, ttl)
 	expect(t, "claimed", err, pandapush.ErrNotFound)
 	expect(t, "saved", a.SaveSession(ctx, "id", owned, ttl), pandapush.ErrNotFound)
 	if gone, err := a.TouchSessions(ctx, []string{"id"}, ttl); err != nil || !slices.Equal(gone, []string{"id"}) {
 		t.Errorf("touched: %v are gone, %v", gone, err)
 	}
 	for _, id := range []string{"", string(make([]byte, 1000))} {
-		_, _, err = a.ClaimSession(ctx, id, ttl)
+		_, _, err = a.ClaimSession(ctx, id, pandapush.TransportWebSocket, ttl)
 		expect(t, "claimed under an impossible name", err, pandapush.ErrNotFound)
 	}
 }
@@ -232,7 +233,7 @@ func manySessions(t *testing.T, a, b *Node) {
 				t.Error(err)
 				return
 			}
-			s, _, err := a.ClaimSession(t.Context(), ids[i], ttl)
+			s, _, err := a.ClaimSession(t.Context(), ids[i], pandapush.TransportWebSocket, ttl)
 			if err != nil {
 				t.Error(err)
 			}

@@ -73,7 +73,6 @@ const kinds: Record<string, string> = {
   "long-polling": "long-polling",
   "callback-polling": "callback-polling",
   eventsource: "EventSource",
-  sse: "event stream",
 };
 
 function ConnectionTable({ connections }: { connections: Connection[] }) {
