@@ -6,7 +6,7 @@ import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { expect, type RunnerTestCase as Task } from "vitest";
 
 const binary = process.env.PANDAPUSH_BIN ?? path.join(import.meta.dirname, "../../bin/pandapush");
@@ -14,7 +14,7 @@ const binary = process.env.PANDAPUSH_BIN ?? path.join(import.meta.dirname, "../.
 /** Pictures are kept here, for people to look at. */
 const output = path.join(import.meta.dirname, "../test-output");
 
-const login = { username: "admin", password: "testpassword123" };
+export const login = { username: "admin", password: "testpassword123" };
 const devKey = { id: "devkey", secret: "devsecret" };
 
 /** The server, with a data folder of its own, on a free port. */
@@ -29,9 +29,13 @@ export class Server {
     this.url = url;
   }
 
-  static async start(): Promise<Server> {
+  /** Starts one, with settings besides the usual ones. */
+  static async start(settings: Record<string, string> = {}): Promise<Server> {
     const dataDir = await mkdtemp(path.join(tmpdir(), "pandapush-ui-"));
-    const server = spawn(binary, ["serve"], { env: environment(dataDir), stdio: ["ignore", "ignore", "pipe"] });
+    const server = spawn(binary, ["serve"], {
+      env: { ...environment(dataDir), ...settings },
+      stdio: ["ignore", "ignore", "pipe"],
+    });
     const log: string[] = [];
     const address = await new Promise<string>((resolve, reject) => {
       createInterface({ input: server.stderr }).on("line", (line) => {
@@ -99,7 +103,10 @@ const environment = (dataDir: string) => ({
 });
 
 export const launch = (): Promise<Browser> =>
-  chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+  chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: ["--no-sandbox", "--disable-features=LocalNetworkAccessChecks"],
+  });
 
 /** Somebody who is logged in. */
 export class Visitor {
@@ -111,12 +118,17 @@ export class Visitor {
     this.#context = context;
   }
 
-  static async of(browser: Browser, colorScheme: "light" | "dark" = "light"): Promise<Visitor> {
+  /** Makes one with the password of `who`; the browser of null knows none. */
+  static async of(
+    browser: Browser,
+    options: BrowserContextOptions = {},
+    who: typeof login | null = login,
+  ): Promise<Visitor> {
     const context = await browser.newContext({
-      httpCredentials: login,
-      colorScheme,
+      ...(who && { httpCredentials: who }),
       reducedMotion: "reduce",
       viewport: { width: 1360, height: 900 },
+      ...options,
     });
     const visitor = new Visitor(context);
     await context.exposeFunction("complain", (text: string) => visitor.complaints.push(text));
@@ -130,6 +142,13 @@ export class Visitor {
 
   /** Opens a page. */
   async open(url: string): Promise<Page> {
+    const page = await this.page();
+    await page.goto(url);
+    return page;
+  }
+
+  /** Makes a page, with nothing in it yet. */
+  async page(): Promise<Page> {
     const page = await this.#context.newPage();
     page.on("console", (message) => {
       if (message.type() === "error" || message.type() === "warning") {
@@ -137,8 +156,18 @@ export class Visitor {
       }
     });
     page.on("pageerror", (error) => this.complaints.push(String(error)));
-    await page.goto(url);
     return page;
+  }
+
+  /** Says that the pages had to complain about something. */
+  complained(about: string): void {
+    const at = this.complaints.findIndex((complaint) => complaint.includes(about));
+    expect(this.complaints.splice(at, 1)).toEqual([expect.stringContaining(about)]);
+  }
+
+  /** Leaves, whatever the pages have said. */
+  async close(): Promise<void> {
+    await this.#context.close();
   }
 
   /** Leaves, and fails if the pages complained. Of a test that failed there are pictures. */
@@ -148,7 +177,7 @@ export class Visitor {
         await picture(page, `failed ${name} ${n + 1}`);
       }
     }
-    await this.#context.close();
+    await this.close();
     expect(this.complaints).toEqual([]);
   }
 }

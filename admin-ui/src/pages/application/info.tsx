@@ -38,9 +38,10 @@ function Identity({ app }: { app: Application }) {
     await data(
       api.DELETE("/application/{applicationId}", { params: { path: { applicationId: app.id } }, parseAs: "text" }),
     );
+    // Before they are seen again: the lists that still have it would be shown until newer ones come.
+    queryClient.removeQueries({ queryKey: ["applications"] });
     await navigate({ to: "/" });
     queryClient.removeQueries({ queryKey: ["app", app.id] });
-    await queryClient.invalidateQueries({ queryKey: ["applications"] });
   };
   const actions = mayChange && (
     <>
