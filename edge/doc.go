@@ -25,6 +25,7 @@
 //	window.go      the newest entries, in memory; deepen.go has it reach further back
 //	session.go     what a client wants, how far it has got, and what waits for it
 //	catchup.go     a session that is behind reads for itself
+//	tasks.go       short work in goroutines that Run waits for
 //	flusher.go     workers that write to the outlets that have something pending
 //	outlet.go      what a session's messages leave by: websocket.go's sockets, stream.go's event streams
 //	netconn.go     a write that never blocks

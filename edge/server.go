@@ -96,9 +96,9 @@ type Server struct {
 
 	ctx      context.Context // of the requests that come over sockets; ends when Run has returned
 	cancel   context.CancelFunc
-	tasks    sync.WaitGroup // short work that nobody else waits for
-	draining chan struct{}  // closed by Drain
-	window   atomic.Int64   // nanoseconds over which Drain sends clients away
+	tasks    tasks         // short work that nobody else waits for
+	draining chan struct{} // closed by Drain
+	window   atomic.Int64  // nanoseconds over which Drain sends clients away
 	drain    sync.Once
 }
 
@@ -186,9 +186,9 @@ func (e *Server) Run(ctx context.Context) error {
 		e.detach(s, nil, endDrain)
 	}
 	e.cancel()
-	e.tasks.Wait()
+	e.tasks.end()
 	return err
 }
 
-// background runs f in a goroutine that Run waits for.
-func (e *Server) background(f func()) { e.tasks.Go(f) }
+// background runs f in a goroutine that Run waits for. When Run has ended it does nothing: mail may still come then.
+func (e *Server) background(f func()) { e.tasks.start(f) }
