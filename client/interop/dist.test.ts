@@ -32,3 +32,9 @@ test("the package can be imported and required", async () => {
   expect((await import(name)).Client).toBeTypeOf("function");
   expect(require(name).Client).toBeTypeOf("function");
 });
+
+test("the module needs nothing but the platform, so that Deno and browsers can import it as it is", async () => {
+  const module = await readFile(new URL("../dist/index.mjs", import.meta.url), "utf8");
+  expect(module).toMatch(/^export \{/m);
+  expect(module).not.toMatch(/^import\b|\bimport\(|\brequire\(|\bprocess\b/m);
+});
