@@ -96,6 +96,29 @@ func (c *netConn) Finish(p []byte) error {
 	return err
 }
 
+// lingerFor is how long a client that is refused may go on sending.
+const lingerFor = 5 * time.Second
+
+// Refuse is Finish for a client that may be in the middle of sending something. Closing the connection while that comes in
+// would reset it, and the client might never see p. So it is closed when the client has done so, or after lingerFor; what
+// comes until then is handed to the owner, for which it has no meaning any more.
+func (c *netConn) Refuse(p []byte) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return net.ErrClosed
+	}
+	_, err := c.writeLocked(p)
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if err != nil || c.draining || !ok || half.CloseWrite() != nil {
+		c.closeLocked()
+		return err
+	}
+	c.closing = true
+	time.AfterFunc(lingerFor, c.Abort)
+	return nil
+}
+
 func (c *netConn) writeLocked(p []byte) (int, error) {
 	if c.failed != nil {
 		return 0, c.failed

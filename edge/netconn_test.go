@@ -127,6 +127,39 @@ func TestNetConnCloseComesAfterWhatWasWritten(t *testing.T) {
 	}
 }
 
+// TestNetConnRefusesPolitely refuses a client that goes on sending: it can send all that it wants to, gets the last words,
+// and has the connection until it closes it.
+func TestNetConnRefusesPolitely(t *testing.T) {
+	server, client := connPair(t)
+	o := newOwner()
+	c := newNetConn(server, time.Minute, 1<<20, o)
+	c.start(nil)
+	if err := c.Refuse([]byte("no")); err != nil {
+		t.Fatal(err)
+	}
+	sent := make(chan error)
+	go func() {
+		_, err := client.Write(make([]byte, 4<<20))
+		sent <- errors.Join(err, client.CloseWrite())
+	}()
+	total := 0
+	for total < 4<<20 {
+		total += len(<-o.took)
+	}
+	if err := <-sent; err != nil {
+		t.Errorf("the client could not send all: %v", err)
+	}
+	if words, err := io.ReadAll(client); err != nil || string(words) != "no" {
+		t.Errorf("the client got %q, %v", words, err)
+	}
+	if err := <-o.finished; !errors.Is(err, io.EOF) {
+		t.Errorf("ended with %v", err)
+	}
+	if _, err := c.Write([]byte("more")); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Write() after Refuse: %v", err)
+	}
+}
+
 func TestNetConnWithoutASocketUnderneath(t *testing.T) {
 	// net.Pipe has no file descriptor, as a TLS connection has none: everything goes through the connection's own writer.
 	server, client := net.Pipe()

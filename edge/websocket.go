@@ -168,7 +168,8 @@ func (s *socket) fail(err error) {
 	if wrong.Code == frame.CodeTooLarge {
 		s.server.stats.limited.WithLabelValues(limitFrame).Inc()
 	}
-	s.finishWith(endProtocol, wrong.Code, wrong.Text)
+	s.ending = true
+	s.endWith(endProtocol, s.net.Refuse, wrong.Code, wrong.Text)
 }
 
 // finishWith ends the socket from within its handler.
@@ -317,8 +318,13 @@ func (s *socket) close(why reason) {
 }
 
 func (s *socket) closeWith(why reason, code uint16, text string) {
+	s.endWith(why, s.net.Finish, code, text)
+}
+
+// endWith ends the connection with a Close frame, by Finish or Refuse.
+func (s *socket) endWith(why reason, by func(p []byte) error, code uint16, text string) {
 	s.why.CompareAndSwap(nil, &why)
-	if err := s.net.Finish(frame.AppendClose(nil, code, text)); err != nil {
+	if err := by(frame.AppendClose(nil, code, text)); err != nil {
 		s.server.cfg.Log.Debug("close frame not written", "err", err)
 	}
 }
