@@ -137,3 +137,29 @@ func BenchmarkClaim(b *testing.B) {
 	})
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "claims/s")
 }
+
+// BenchmarkAppendOnce measures concurrent appends of 128 bytes under keys.
+func BenchmarkAppendOnce(b *testing.B) {
+	const publishers = 64
+	n := streamstest.Open(b, streams.Config{
+		Redis: streams.Topology{URLs: []string{streamstest.Redis(b)}}, Node: "a", Log: slog.New(slog.DiscardHandler),
+	})
+	m := streamstest.Message(b, "/bench/public/x", `{"text":"`+strings.Repeat("x", 128-11)+`"}`)
+	done := make(chan error, publishers)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for p := range publishers {
+		go func() {
+			var err error
+			for i := p; i < b.N && err == nil; i += publishers {
+				_, _, err = n.AppendOnce(b.Context(), m, "key"+strconv.Itoa(i), time.Minute)
+			}
+			done <- err
+		}()
+	}
+	for range publishers {
+		if err := <-done; err != nil {
+			b.Fatal(err)
+		}
+	}
+}

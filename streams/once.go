@@ -33,7 +33,7 @@ func (s *Streams) AppendOnce(
 // condition's key. A cursor is looked for among the newest 1,000 entries of the stream, and 4 MiB of them: one that is
 // further back counts as too old.
 //
-// It does not need Run. It costs Redis some five times an Append, and more for a cursor that is far back. The error is
+// It does not need Run. It costs Redis some five times an Append, and more for several messages or a cursor that is far back. The error is
 // pandapush.ErrKeyReused, a *pandapush.ChangedError, wraps pandapush.ErrUnavailable, or is ctx's; in the last two cases
 // the messages may have been stored, and whoever repeats the call with the same key finds out.
 func (s *Streams) AppendIf(
@@ -44,10 +44,12 @@ func (s *Streams) AppendIf(
 	}
 	start := time.Now()
 	app := messages[0].Channel.App()
-	cmd := newAppend(ctx, s.keys, s.maxLen(app), messages, c)
-	err = s.of[bucketOf(app)].calls.do(ctx, cmd)
-	if err == nil {
-		cursors, repeated, err = appended(app, cmd, len(messages))
+	err = errNoStream
+	if len(messages) == 1 && c.After == (pandapush.Cursor{}) {
+		cursors, repeated, err = s.appendBy(ctx, newAppendOnce(ctx, s.keys, s.maxLen(app), &messages[0], c), messages)
+	}
+	if errors.Is(err, errNoStream) {
+		cursors, repeated, err = s.appendBy(ctx, newAppend(ctx, s.keys, s.maxLen(app), messages, c), messages)
 	}
 	switch {
 	case err != nil:
@@ -65,6 +67,15 @@ func (s *Streams) AppendIf(
 		s.metrics.appendTime.Observe(time.Since(start).Seconds())
 	}
 	return cursors, repeated, nil
+}
+
+// appendBy runs a script that appends messages.
+func (s *Streams) appendBy(ctx context.Context, cmd *script, messages []pandapush.Message) ([]pandapush.Cursor, bool, error) {
+	app := messages[0].Channel.App()
+	if err := s.of[bucketOf(app)].calls.do(ctx, cmd); err != nil {
+		return nil, false, err
+	}
+	return appended(app, cmd, len(messages))
 }
 
 func checkCondition(messages []pandapush.Message, c pandapush.Condition) error {
@@ -109,7 +120,18 @@ func newAppend(ctx context.Context, k keys, maxLen int64, messages []pandapush.M
 	return appendScript.call(ctx, names, args...)
 }
 
-// appended reads the reply of append.lua to a call with so many messages.
+// newAppendOnce returns the call of append-once.lua.
+func newAppendOnce(ctx context.Context, k keys, maxLen int64, m *pandapush.Message, c pandapush.Condition) *script {
+	app := k.app(m.Channel.App())
+	names := []string{app.log, app.epoch, k.once(m.Channel.App(), c.Key)}
+	args := append(make([]any, 0, 13), maxLen, c.Print, millis(c.Window))
+	return appendOnceScript.call(ctx, names, appendFields(args, m)...)
+}
+
+// errNoStream says that nothing was appended because there is no stream yet.
+var errNoStream = errors.New("no stream")
+
+// appended reads the reply of append.lua or append-once.lua to a call with so many messages.
 func appended(app pandapush.AppID, cmd *script, count int) (cursors []pandapush.Cursor, repeated bool, err error) {
 	reply, err := cmd.StringSlice()
 	if err != nil {
@@ -118,6 +140,8 @@ func appended(app pandapush.AppID, cmd *script, count int) (cursors []pandapush.
 	switch {
 	case len(reply) == 1 && reply[0] == "reused":
 		return nil, false, pandapush.ErrKeyReused
+	case len(reply) == 1 && reply[0] == "none":
+		return nil, false, errNoStream
 	case len(reply) == 4 && reply[0] == "changed":
 		return nil, false, conditionFailed(reply[1], reply[2], reply[3])
 	case len(reply) != 2:

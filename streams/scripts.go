@@ -19,6 +19,7 @@ var luaFiles embed.FS
 var (
 	activateScript      = loadLua("activate")
 	appendScript        = loadLua("append")
+	appendOnceScript    = loadLua("append-once")
 	leaseScript         = loadLua("lease")
 	rewindScript        = loadLua("rewind")
 	spanScript          = loadLua("span")

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/redis/go-redis/v9"
@@ -174,6 +175,60 @@ func TestAppendScript(t *testing.T) {
 		client.Del(ctx, k.log)
 		if third := run(); third.Epoch == first.Epoch {
 			t.Error("a stream made after another was lost has its epoch")
+		}
+	})
+}
+
+// TestAppendOnceScript: what one script has stored, the other knows, too.
+func TestAppendOnceScript(t *testing.T) {
+	t.Parallel()
+	eachRedis(t, func(t *testing.T, client *redis.Client) {
+		t.Helper()
+		k, m := keys("pp").app("shop"), on(t, "x", `"hello"`)
+		under := func(key, print string) pandapush.Condition {
+			return pandapush.Condition{Key: key, Print: print, Window: time.Minute}
+		}
+		once := func(c pandapush.Condition) (pandapush.Cursor, bool, error) {
+			pipe := client.Pipeline()
+			cmd := eval(t.Context(), pipe, newAppendOnce(t.Context(), keys("pp"), 100, &m, c))
+			if _, err := pipe.Exec(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			cursors, repeated, err := appended("shop", cmd, 1)
+			if err != nil {
+				return pandapush.Cursor{}, false, err
+			}
+			return cursors[0], repeated, nil
+		}
+		if _, _, err := once(under("a", "")); !errors.Is(err, errNoStream) {
+			t.Errorf("without a stream: %v", err)
+		}
+		stored, _, err := appendVia(t, client, under("a", "p"), m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if again, repeated, err := once(under("a", "p")); err != nil || !repeated || again != stored[0] {
+			t.Errorf("known as %v, %t, %v; want %v", again, repeated, err, stored[0])
+		}
+		for _, print := range []string{"", "p"} {
+			first, repeated, err := once(under("b"+print, print))
+			if err != nil || repeated || first.Epoch != stored[0].Epoch {
+				t.Errorf("stored at %v, %t, %v", first, repeated, err)
+			}
+			again, repeated, err := appendVia(t, client, under("b"+print, print), m)
+			if err != nil || !repeated || again[0] != first {
+				t.Errorf("known as %v, %t, %v; want %v", again, repeated, err, first)
+			}
+			if _, _, err := once(under("b"+print, "other")); !errors.Is(err, pandapush.ErrKeyReused) {
+				t.Errorf("with another fingerprint: %v", err)
+			}
+		}
+		if entries := client.XRange(t.Context(), k.log, "-", "+").Val(); len(entries) != 3 || entries[2].Values["d"] != `"hello"` {
+			t.Errorf("entries %v", entries)
+		}
+		client.Del(t.Context(), k.log)
+		if _, _, err := once(under("c", "")); !errors.Is(err, errNoStream) || client.Exists(t.Context(), k.log).Val() != 0 {
+			t.Errorf("without a stream, but with an epoch: %v", err)
 		}
 	})
 }
