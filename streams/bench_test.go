@@ -5,8 +5,11 @@ import (
 	"log/slog"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/pandapush/pandapush"
 	"github.com/pandapush/pandapush/streams"
@@ -162,4 +165,46 @@ func BenchmarkAppendOnce(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// BenchmarkParse measures what reading costs this process: a reply of a thousand entries, and each of them made a message.
+func BenchmarkParse(b *testing.B) {
+	const entries = 1000
+	data := `{"text":"` + strings.Repeat("x", 128-11) + `"}`
+	url := streamstest.Redis(b)
+	n := streamstest.Open(b, streams.Config{Redis: streams.Topology{URLs: []string{url}}, Node: "a", Log: slog.New(slog.DiscardHandler)})
+	for range entries {
+		n.Send("/bench/public/x", data)
+	}
+	o, err := redis.ParseURL(url)
+	if err != nil {
+		b.Fatal(err)
+	}
+	client := redis.NewClient(o)
+	defer func() { _ = client.Close() }()
+	args := &redis.XReadArgs{Streams: []string{streams.LogKey("bench"), "0"}, Count: entries, Block: -1}
+	b.ReportAllocs()
+	used := processorTime(b)
+	for b.Loop() {
+		reply, err := client.XRead(b.Context(), args).Result()
+		if err != nil || len(reply[0].Messages) != entries {
+			b.Fatal(len(reply), err)
+		}
+		for _, entry := range reply[0].Messages {
+			if _, err := streams.DecodeEntry("bench", entry); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	b.ReportMetric(float64((processorTime(b)-used).Nanoseconds())/float64(b.N*entries), "cpu-ns/entry")
+}
+
+// processorTime returns what this process has used.
+func processorTime(tb testing.TB) time.Duration {
+	tb.Helper()
+	var used syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
+		tb.Fatal(err)
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }

@@ -9,6 +9,7 @@ import (
 // What tests of package streams_test reach into.
 var (
 	StartEmbeddedWith = startEmbedded
+	DecodeEntry       = decodeEntry
 	SweepOnce         = (*Streams).sweepOnce
 )
 

@@ -35,7 +35,8 @@ func channels(r *run) error {
 		figure(perSecond, "/s", atLeast(1.4, rig.History)).
 		figure(cpuMessage, "µs", atMost(0.75, rig.History)).
 		figure(redisPublish, "µs", atMost(0.7, rig.History)).figure(half, "ms").figure(most, "ms").figure(loaderBusy, "%")
-	return r.compare(contest{stages: []*Comparison{http, socket}, measure: func(m *match) ([]sample, error) {
+	takes := func(p rig.Peer) bool { return !among(p, rig.NoWindow, rig.Coalescing, "Faye (memory)") }
+	return r.compare(contest{stages: []*Comparison{http, socket}, takes: takes, measure: func(m *match) ([]sample, error) {
 		all, err := m.gather(sockets, m.server, each)
 		if err != nil {
 			return nil, err
@@ -95,7 +96,7 @@ var errSilent = errors.New("no message came")
 
 // flatOut measures clients that get as much as comes.
 func (m *match) flatOut(all clients) (sample, error) {
-	if err := m.loop.For(m.while(2*time.Second, 300*time.Millisecond)); err != nil {
+	if err := m.loop.For(m.while(time.Second, 300*time.Millisecond)); err != nil {
 		return nil, err
 	}
 	m.latencies.Reset()
@@ -105,7 +106,7 @@ func (m *match) flatOut(all clients) (sample, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := m.loop.For(m.while(8*time.Second, time.Second)); err != nil {
+	if err := m.loop.For(m.while(4*time.Second, time.Second)); err != nil {
 		return nil, err
 	}
 	after, err := m.read(m.server)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -17,6 +18,7 @@ type sample map[string]float64
 // each; a peer that breaks off gives fewer samples than there are stages.
 type contest struct {
 	takes   func(rig.Peer) bool // nil: all peers
+	rounds  int                 // 0: three
 	stages  []*Comparison
 	measure func(*match) ([]sample, error)
 }
@@ -33,8 +35,8 @@ type match struct {
 	channel   func(number int) string // the names of the channels
 }
 
-// compare has all peers go through a contest, one after the other, and that for some rounds; who begins changes. The tables
-// get the medians.
+// compare has all peers go through a contest, one after the other, and that for some rounds; who begins changes. Peers that
+// stand aside are there in the first only. The tables get the medians.
 func (r *run) compare(c contest) error {
 	var peers []rig.Peer
 	for _, p := range r.peers {
@@ -42,11 +44,19 @@ func (r *run) compare(c contest) error {
 			peers = append(peers, p)
 		}
 	}
-	rounds := r.pick(3, 1)
-	for round := range rounds {
+	rounds := func(p rig.Peer) int {
+		if p.Aside {
+			return 1
+		}
+		return r.pick(cmp.Or(c.rounds, 3), 1)
+	}
+	for round := range r.pick(cmp.Or(c.rounds, 3), 1) {
 		for turn := range peers {
 			p := peers[(turn+round)%len(peers)]
-			r.say("%s: %s, round %d of %d", c.stages[0].Title, p.Name, round+1, rounds)
+			if round >= rounds(p) {
+				continue
+			}
+			r.say("%s: %s, round %d of %d", c.stages[0].Title, p.Name, round+1, rounds(p))
 			samples, err := r.match(p, c.measure)
 			if err != nil {
 				return fmt.Errorf("%s: %w", p.Name, err)
@@ -140,6 +150,13 @@ func (c clients) count(ok func(*load.Client) bool) (n int) {
 		}
 	}
 	return n
+}
+
+// close closes all sockets.
+func (c clients) close() {
+	for _, client := range c {
+		client.Close()
+	}
 }
 
 // tally returns what the clients have counted together.

@@ -24,6 +24,7 @@ type Figure struct {
 	Unit   string                        `json:"unit"`
 	Values map[string]float64            `json:"values"` // medians, by the peer's name
 	Rounds map[string][]float64          `json:"rounds"`
+	Sum    bool                          `json:"sum,omitempty"`    // values are sums of all rounds in place of medians
 	Ratios map[string]map[string]float64 `json:"ratios,omitempty"` // by what a peer is compared with, and its name
 	Aims   []*Aim                        `json:"aims,omitempty"`
 }
@@ -55,6 +56,13 @@ func (c *Comparison) figure(what, unit string, aims ...*Aim) *Comparison {
 	return c
 }
 
+// total adds a figure of which no round may be better than another: all rounds are summed up.
+func (c *Comparison) total(what string, aims ...*Aim) *Comparison {
+	c.figure(what, "", aims...)
+	c.Figures[len(c.Figures)-1].Sum = true
+	return c
+}
+
 // atMost, atLeast and absolute make aims of Pandapush.
 func atMost(times float64, against string) *Aim {
 	return &Aim{Peer: rig.Pandapush, Against: against, Most: times}
@@ -81,12 +89,12 @@ func (c *Comparison) take(peer string, s sample) {
 }
 
 // settle works out medians, ratios and aims. A peer that did not get through every round has no median.
-func (c *Comparison) settle(peers []rig.Peer, rounds int) {
+func (c *Comparison) settle(peers []rig.Peer, rounds func(rig.Peer) int) {
 	for _, p := range peers {
 		c.Peers = append(c.Peers, p.Name)
 		for _, f := range c.Figures {
-			if len(f.Rounds[p.Name]) == rounds {
-				f.Values[p.Name] = median(slices.Clone(f.Rounds[p.Name]))
+			if values := f.Rounds[p.Name]; len(values) == rounds(p) {
+				f.Values[p.Name] = f.settled(values)
 			}
 		}
 	}
@@ -103,6 +111,17 @@ func (c *Comparison) settle(peers []rig.Peer, rounds int) {
 		}
 	}
 	c.warn()
+}
+
+// settled returns what the rounds say together.
+func (f *Figure) settled(rounds []float64) (value float64) {
+	if !f.Sum {
+		return median(slices.Clone(rounds))
+	}
+	for _, v := range rounds {
+		value += v
+	}
+	return value
 }
 
 // warn adds a note about measurements that the load generator may have limited.

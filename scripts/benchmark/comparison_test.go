@@ -18,7 +18,7 @@ func TestComparisonHasMediansRatiosAndAims(t *testing.T) {
 		c.take(rig.Centrifuge, sample{"CPU": 10, "rate": 50, loaderBusy: 70})
 	}
 	c.take(rig.Floor, sample{"CPU": 1}) // it fell short in two rounds
-	c.settle(peers, 3)
+	c.settle(peers, func(rig.Peer) int { return 3 })
 	var b strings.Builder
 	c.markdown(&b)
 	for _, want := range []string{
@@ -56,5 +56,31 @@ func TestPeersAreChosenByNameOrFamily(t *testing.T) {
 	}
 	if _, err := (options{peers: "mercury", programs: here}).chosen(); err == nil {
 		t.Error("a peer that does not exist is taken")
+	}
+}
+
+// TestTotalsHideNothing sums up what a median would hide.
+func TestTotalsHideNothing(t *testing.T) {
+	t.Parallel()
+	peers := []rig.Peer{{Name: rig.Pandapush}}
+	c := compared("test").total("lost", absolute(0))
+	for _, lost := range []float64{0, 1, 0} {
+		c.take(rig.Pandapush, sample{"lost": lost})
+	}
+	c.settle(peers, func(rig.Peer) int { return 3 })
+	if f := c.Figures[0]; f.Values[rig.Pandapush] != 1 || f.Aims[0].Met {
+		t.Errorf("got %+v, aim met: %v", f.Values, f.Aims[0].Met)
+	}
+}
+
+// TestSearchFindsTheHighest looks for every possible end.
+func TestSearchFindsTheHighest(t *testing.T) {
+	t.Parallel()
+	values := []float64{10, 20, 30, 40, 50}
+	for want := range len(values) + 1 {
+		got, err := search(values, func(v float64) (bool, error) { return v <= float64(10*want), nil })
+		if err != nil || got != want {
+			t.Errorf("%d of %v hold, not %d (%v)", want, values, got, err)
+		}
 	}
 }

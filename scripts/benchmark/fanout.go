@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/pandapush/pandapush/scripts/benchmark/load"
@@ -41,7 +42,8 @@ func fanouts(r *run) error {
 			stages = append(stages, fanoutTable(sockets, rate))
 		}
 		stages[0].figure(connected, "s", atMost(1, rig.Centrifuge))
-		err := r.compare(contest{stages: stages, measure: func(m *match) ([]sample, error) { return m.fanout(sockets, steps) }})
+		takes := func(p rig.Peer) bool { return sockets < 10_000 || among(p, rig.Pandapush, rig.Centrifuge, rig.Floor) }
+		err := r.compare(contest{stages: stages, takes: takes, measure: func(m *match) ([]sample, error) { return m.fanout(sockets, steps) }})
 		if err != nil {
 			return err
 		}
@@ -110,7 +112,7 @@ func (m *match) steadily(all clients, poster *load.Poster, sockets int, rate flo
 	if err := poster.Start(rate); err != nil {
 		return nil, err
 	}
-	if err := m.loop.For(m.while(2*time.Second, 500*time.Millisecond)); err != nil {
+	if err := m.loop.For(m.while(time.Second, 500*time.Millisecond)); err != nil {
 		return nil, err
 	}
 	m.latencies.Reset()
@@ -120,7 +122,7 @@ func (m *match) steadily(all clients, poster *load.Poster, sockets int, rate flo
 		return nil, err
 	}
 	counted, published := all.tally(), poster.Answered
-	if err := m.loop.For(m.while(10*time.Second, 1500*time.Millisecond)); err != nil {
+	if err := m.loop.For(m.while(4*time.Second, 1500*time.Millisecond)); err != nil {
 		return nil, err
 	}
 	after, err := m.read(servers...)
@@ -183,37 +185,67 @@ func (r *run) while(full, quick time.Duration) time.Duration {
 func limits(r *run) error {
 	const slowest = 100 // ms
 	sockets := r.pick(1000, 300)
-	rates := []float64{100, 150, 200, 300, 400, 500, 600, 800, 1000, 1300, 1600}
+	rates := []float64{10, 15, 20, 30, 50, 100, 150, 200, 300, 400, 500, 600, 800, 1000, 1300, 1600}
 	if r.quick {
-		rates = []float64{200, 800}
+		rates = []float64{200, 400, 800}
 	}
 	const highest = "highest rate that holds"
 	table := compared(fmt.Sprintf("Fan-out to %d sockets, the highest rate", sockets),
 		"sockets", sockets, "channels", 1, "payload bytes", payload, "holds", fmt.Sprintf("%d %% come in time, p99 at most %d ms", enough, slowest)).
 		figure(highest, "deliveries/s", atLeast(1.3, rig.Centrifuge), atLeast(20, rig.FayeRedis)).
 		figure(cpuDelivery, "µs").figure(most, "ms").figure(loaderBusy, "%")
-	return r.compare(contest{stages: []*Comparison{table}, measure: func(m *match) ([]sample, error) {
-		all, err := m.gather(sockets, m.server, one)
-		if err != nil {
-			return nil, err
-		}
-		poster, err := m.poster(m.server, 1, 8)
-		if err != nil {
-			return nil, err
-		}
-		defer poster.Close()
+	takes := func(p rig.Peer) bool { return among(p, rig.Pandapush, rig.Centrifuge, rig.FayeRedis) }
+	return r.compare(contest{stages: []*Comparison{table}, takes: takes, measure: func(m *match) ([]sample, error) {
 		best := sample{highest: 0}
-		for _, rate := range rates {
-			s, err := m.steadily(all, poster, sockets, rate, m.server)
-			if err != nil {
-				return nil, err
-			}
-			if s[arrived] < enough || s[most] > slowest {
-				break
+		_, err := search(rates, func(rate float64) (bool, error) {
+			s, err := m.alone(sockets, rate)
+			if err != nil || s[arrived] < enough || s[most] > slowest {
+				return false, err
 			}
 			s[highest] = rate * float64(sockets)
 			best = s
-		}
-		return []sample{best}, nil
+			return true, nil
+		})
+		return []sample{best}, err
 	}})
 }
+
+// search returns how many of some values, from the lowest on, hold, if each that holds means that lower ones do.
+func search(values []float64, holds func(float64) (bool, error)) (n int, err error) {
+	for above := len(values); n < above; {
+		middle := (n + above) / 2
+		ok, err := holds(values[middle])
+		switch {
+		case err != nil:
+			return n, err
+		case ok:
+			n = middle + 1
+		default:
+			above = middle
+		}
+	}
+	return n, nil
+}
+
+// alone measures a rate with sockets and a server of its own, that have no other rate to recover from.
+func (m *match) alone(sockets int, rate float64) (sample, error) {
+	server, err := m.start()
+	if err != nil {
+		return nil, err
+	}
+	defer server.Kill()
+	all, err := m.gather(sockets, server, one)
+	if err != nil {
+		return nil, err
+	}
+	defer all.close()
+	poster, err := m.poster(server, 1, 8)
+	if err != nil {
+		return nil, err
+	}
+	defer poster.Close()
+	return m.steadily(all, poster, sockets, rate, server)
+}
+
+// among reports whether a peer is one of those of the names.
+func among(p rig.Peer, names ...string) bool { return slices.Contains(names, p.Name) }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/pandapush/pandapush/scripts/benchmark/load"
 	"github.com/pandapush/pandapush/scripts/benchmark/rig"
@@ -37,7 +38,7 @@ func applications(r *run) error {
 		m.channel = func(number int) string { return load.ChannelName(rig.AppName(number), 0) }
 		result := sample{}
 		for i, count := range counts {
-			s, err := m.subscribed(count, 1, count, rate)
+			s, err := m.serving(count, rate)
 			if err != nil {
 				return nil, err
 			}
@@ -48,63 +49,85 @@ func applications(r *run) error {
 	}})
 }
 
+// serving measures as many applications, each with a client, on a server of its own.
+func (m *match) serving(count int, rate float64) (sample, error) {
+	server, err := m.start()
+	if err != nil {
+		return nil, err
+	}
+	defer server.Kill()
+	return m.listening(count, count, server, rate)
+}
+
 func appsFigure(what string, count int) string {
 	return fmt.Sprintf("%s, %d applications", what, count)
 }
 
-// subscriptions measures what a message costs on a node that holds more and more subscriptions, of which only those of the
-// first channels get any.
+// subscriptions measures what a message costs on a node that holds more and more subscriptions, of which one gets all.
 func subscriptions(r *run) error {
-	const busy, rate = 100, 500
-	sockets := r.pick(1000, 200)
-	counts := []int{1, 100, 1000} // for each socket
+	const rate, sockets = 500, 1000 // sockets that hold the others
+	counts := []int{1, 1000, 100_000, 1_000_000}
 	if r.quick {
-		counts = []int{1, 20}
+		counts = []int{1, 10_000}
 	}
-	table := compared("Growth: subscriptions", "sockets", sockets, "messages/s", rate, "channels with messages", busy, "payload bytes", payload)
+	table := compared("Growth: subscriptions", "sockets", fmt.Sprintf("up to %d", sockets), "messages/s", rate,
+		"deliveries", "one for each message", "payload bytes", payload)
+	var growths []string
 	for _, count := range counts {
-		table.figure(fmt.Sprintf("%s, %d subscriptions", cpuDelivery, sockets*count), "µs")
+		growth, aims := fmt.Sprintf("… as a multiple of that with one, %d subscriptions", count), []*Aim(nil)
+		if count > 1 {
+			aims = []*Aim{absolute(flat)}
+		}
+		growths = append(growths, growth)
+		table.figure(subsFigure(count), "µs").figure(growth, "", aims...)
 	}
-	growth := fmt.Sprintf("the last, as a multiple of the first (%d subscriptions)", sockets*counts[0])
-	table.figure(growth, "", absolute(flat))
 	return r.compare(contest{stages: []*Comparison{table}, takes: ours, measure: func(m *match) ([]sample, error) {
 		result := sample{}
 		for i, count := range counts {
-			s, err := m.subscribed(sockets, count, busy, rate)
+			s, err := m.silent(count-1, min(sockets, count-1), rate)
 			if err != nil {
 				return nil, err
 			}
-			result[table.Figures[i].What] = s[cpuDelivery]
-			result[growth] = s[cpuDelivery] / result[table.Figures[0].What]
+			result[subsFigure(count)] = s[cpuDelivery]
+			result[growths[i]] = s[cpuDelivery] / result[subsFigure(counts[0])]
 		}
 		return []sample{result}, nil
 	}})
 }
 
-// subscribed measures clients on a server of their own: each subscribes to one of the busy channels and to others, which
-// are its own and silent.
-func (m *match) subscribed(sockets, count, busy int, rate float64) (sample, error) {
-	// A session may hold as many as it is asked to here.
-	server, err := m.start(fmt.Sprintf("MAX_SUBSCRIPTIONS=%d", count+1))
+func subsFigure(count int) string { return fmt.Sprintf("%s, %d subscriptions", cpuDelivery, count) }
+
+// silent measures one client that gets messages, on a server of its own that holds others' subscriptions, which get none.
+func (m *match) silent(subscriptions, sockets int, rate float64) (sample, error) {
+	server, err := m.start("MAX_SUBSCRIPTIONS=2000")
 	if err != nil {
 		return nil, err
 	}
 	defer server.Kill()
-	all, err := m.gather(sockets, server, func(i int) []int {
-		numbers := []int{i % busy}
-		for extra := range count - 1 {
-			numbers = append(numbers, busy+i*count+extra)
+	others, err := m.gather(sockets, server, func(i int) []int {
+		var numbers []int
+		for n := i; n < subscriptions; n += sockets {
+			numbers = append(numbers, 1+n)
 		}
 		return numbers
 	})
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		for _, c := range all {
-			c.Close()
-		}
-	}()
+	defer others.close()
+	if err := m.loop.For(m.while(3*time.Second, 500*time.Millisecond)); err != nil { // what it has to do about them is done
+		return nil, err
+	}
+	return m.listening(1, 1, server, rate)
+}
+
+// listening measures clients that have one of the busy channels each, in turn.
+func (m *match) listening(sockets, busy int, server *rig.Server, rate float64) (sample, error) {
+	all, err := m.gather(sockets, server, func(i int) []int { return []int{i % busy} })
+	if err != nil {
+		return nil, err
+	}
+	defer all.close()
 	poster, err := m.poster(server, busy, 8)
 	if err != nil {
 		return nil, err
@@ -148,11 +171,7 @@ func edges(r *run) error {
 // onEach measures clients that are spread evenly over nodes, while messages are published on the first.
 func (m *match) onEach(servers []*rig.Server, sockets int, rate float64) (sample, error) {
 	var all clients
-	defer func() {
-		for _, c := range all {
-			c.Close()
-		}
-	}()
+	defer func() { all.close() }()
 	for _, server := range servers {
 		some, err := m.gather(sockets, server, one)
 		if err != nil {

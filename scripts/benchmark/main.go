@@ -18,27 +18,36 @@ import (
 )
 
 // parts are what can be measured, in the order in which it is. A name also stands for all parts below it. A long part is
-// not in a quick run, unless it is named.
+// not in a quick run, and one that stands apart in no run, unless it is named.
 var parts = []struct {
 	name    string
 	measure func(*run) error
-	long    bool
+	when    when
 }{
-	{"fanout/rates", fanouts, false},
-	{"fanout/limit", limits, true},
-	{"channels", channels, false},
-	{"nodes", twoNodes, false},
-	{"kill", nodeKilled, false},
-	{"idle/sockets", idles, false},
-	{"idle/most", mostIdle, true},
-	{"growth/applications", applications, true},
-	{"growth/subscriptions", subscriptions, true},
-	{"growth/nodes", edges, true},
-	{"resume/kill", kills, true},
-	{"resume/idle", idleMemory, true},
-	{"resume/behind", behindMemory, true},
-	{"follow/idle", idleReaders, true},
+	{"fanout/rates", fanouts, always},
+	{"fanout/limit", limits, long},
+	{"channels", channels, always},
+	{"nodes", twoNodes, always},
+	{"kill", nodeKilled, always},
+	{"idle/sockets", idles, always},
+	{"idle/most", mostIdle, long},
+	{"growth/applications", applications, long},
+	{"growth/subscriptions", subscriptions, long},
+	{"growth/nodes", edges, long},
+	{"resume/kill", kills, apart},
+	{"resume/idle", idleMemory, apart},
+	{"resume/behind", behindMemory, apart},
+	{"follow/idle", idleReaders, apart},
 }
+
+// when says in which runs a part is that nobody has named.
+type when int
+
+const (
+	always when = iota
+	long
+	apart
+)
 
 func main() {
 	runtime.LockOSThread() // the servers die with the thread that started them
@@ -97,7 +106,7 @@ func measure(ctx context.Context, args []string, stdout, stderr io.Writer) error
 	}
 	began := time.Now()
 	for _, part := range parts {
-		if !o.wants(part.name, part.long) {
+		if !o.wants(part.name, part.when) {
 			continue
 		}
 		if o.quick && len(o.names) == 0 && time.Since(began) > quickly {

@@ -12,7 +12,7 @@ import (
 )
 
 // shared takes the peers of which several nodes can serve the same channels.
-func shared(p rig.Peer) bool { return !p.NoRedis }
+func shared(p rig.Peer) bool { return !p.NoRedis && p.Name != rig.NoWindow }
 
 // twoNodes publishes on one node what is received on another.
 func twoNodes(r *run) error {
@@ -41,17 +41,20 @@ func twoNodes(r *run) error {
 
 // nodeKilled takes a node away under clients that come back to another and say what they have got.
 func nodeKilled(r *run) error {
-	const caught, lost, repeated = "from the kill until all have caught up", "messages lost", "messages repeated"
-	sizes, rate := []int{2000, 10_000}, r.pick(200, 50)
+	const caught, lost, repeated = "from the kill until all have caught up", "messages lost, all kills together", "messages repeated, all kills together"
+	rate := r.pick(200, 50)
+	kills := []struct{ sockets, rounds int }{{2000, 7}, {10_000, 3}} // ten
 	if r.quick {
-		sizes = []int{300}
+		kills = kills[:1]
+		kills[0].sockets = 300
 	}
-	for _, sockets := range sizes {
+	for _, k := range kills {
+		sockets := k.sockets
 		table := compared(fmt.Sprintf("A node is killed under %d sockets", sockets), "sockets", sockets, "channels", failoverChannels,
-			"messages/s", rate, "clients return within", jitter).
-			figure(caught, "s", atMost(1, rig.History)).figure(lost, "", absolute(0)).figure(repeated, "", absolute(0)).figure(loaderBusy, "%")
-		recovers := func(p rig.Peer) bool { return p.Since }
-		err := r.compare(contest{stages: []*Comparison{table}, takes: recovers, measure: func(m *match) ([]sample, error) {
+			"messages/s", rate, "clients return within", jitter, "kills", r.pick(k.rounds, 1)).
+			figure(caught, "s", atMost(1, rig.History)).total(lost, absolute(0)).total(repeated, absolute(0)).figure(loaderBusy, "%")
+		recovers := func(p rig.Peer) bool { return p.Since && p.Name != rig.NoWindow }
+		err := r.compare(contest{stages: []*Comparison{table}, takes: recovers, rounds: k.rounds, measure: func(m *match) ([]sample, error) {
 			took, t, err := m.kill(sockets, float64(rate))
 			return []sample{{
 				caught: took.Seconds(), lost: float64(t.lost), repeated: float64(t.repeated), loaderBusy: 100 * m.loop.Busy(),

@@ -57,9 +57,9 @@ func parse(args []string, stderr io.Writer) (o options, err error) {
 }
 
 // wants reports whether a part is to be measured.
-func (o options) wants(name string, long bool) bool {
+func (o options) wants(name string, w when) bool {
 	if len(o.names) == 0 {
-		return !o.quick || !long
+		return w == always || w == long && !o.quick
 	}
 	return slices.ContainsFunc(o.names, func(given string) bool { return covers(given, name) })
 }

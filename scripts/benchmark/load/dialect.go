@@ -104,11 +104,10 @@ func (d Bayeux) Reply(c *Client, frame []byte) {
 		case "/meta/handshake":
 			c.id = r.ClientID
 			d.connect(c)
-			for _, channel := range c.channels() {
-				c.conn.send(opText, fmt.Appendf(nil, `[{"channel":"/meta/subscribe","clientId":"%s","subscription":"%s","id":"3"}]`, c.id, channel))
-			}
+			c.conn.send(opText, fmt.Appendf(nil, `[{"channel":"/meta/subscribe","clientId":"%s","subscription":["%s"],"id":"3"}]`,
+				c.id, strings.Join(c.channels(), `","`)))
 		case "/meta/subscribe":
-			c.missing--
+			c.missing = 0
 		case "/meta/connect":
 			if c.back {
 				c.missing = 0

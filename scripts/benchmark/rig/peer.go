@@ -22,6 +22,7 @@ type Peer struct {
 	Dialect load.Dialect
 	NoRedis bool // it has nothing to do with Redis, and there is one node of it only
 	Since   bool // a client that comes back to another node gets what it missed
+	Aside   bool // no aim needs it to be measured more than once
 
 	program  func(Programs) string // empty: not to be had here
 	args     func(p Programs, redis *Redis) []string
@@ -42,6 +43,7 @@ const (
 	Centrifuge = "Centrifuge"
 	History    = "Centrifuge (history)"
 	FayeRedis  = "Faye (Redis)"
+	SocketIO   = "Socket.IO"
 	Floor      = "Floor"
 	Coalescing = "Floor (coalescing)"
 )
@@ -70,17 +72,17 @@ func Peers() []Peer {
 		{Name: History, Dialect: load.Centrifuge{Recover: true}, Since: true, program: peer("centrifuge"), args: func(_ Programs, r *Redis) []string {
 			return []string{"--redis", r.Addr, "--history", "10000"}
 		}},
-		{Name: "Faye (memory)", Dialect: faye, NoRedis: true, program: node, args: func(p Programs, _ *Redis) []string {
+		{Name: "Faye (memory)", Dialect: faye, NoRedis: true, Aside: true, program: node, args: func(p Programs, _ *Redis) []string {
 			return []string{filepath.Join(p.Node, "faye.js")}
 		}},
-		{Name: FayeRedis, Dialect: faye, program: node, args: func(p Programs, r *Redis) []string {
+		{Name: FayeRedis, Dialect: faye, Aside: true, program: node, args: func(p Programs, r *Redis) []string {
 			return []string{filepath.Join(p.Node, "faye.js"), r.port()}
 		}},
-		{Name: "Socket.IO", Dialect: load.SocketIO{}, program: node, args: func(p Programs, r *Redis) []string {
+		{Name: SocketIO, Dialect: load.SocketIO{}, Aside: true, program: node, args: func(p Programs, r *Redis) []string {
 			return []string{filepath.Join(p.Node, "socketio.js"), r.port()}
 		}},
 		{Name: Floor, Dialect: load.Plain{}, NoRedis: true, program: peer("floor"), args: func(Programs, *Redis) []string { return nil }},
-		{Name: Coalescing, Dialect: load.Plain{}, NoRedis: true, program: peer("floor"), args: func(Programs, *Redis) []string {
+		{Name: Coalescing, Dialect: load.Plain{}, NoRedis: true, Aside: true, program: peer("floor"), args: func(Programs, *Redis) []string {
 			return []string{"--coalesce", "5ms"}
 		}},
 	}
