@@ -105,10 +105,13 @@ func (m *match) start(settings ...string) (*rig.Server, error) {
 // clients are many clients of a server.
 type clients []*load.Client
 
-// gather connects n clients to a server, some hundred at a time. Client i subscribes to the channels of the numbers that
-// channels(i) gives.
+// gather connects n clients to a server, some hundred at a time, or fewer if they have many channels. Client i subscribes to
+// the channels of the numbers that channels(i) gives.
 func (m *match) gather(n int, server *rig.Server, channels func(i int) []int) (clients, error) {
-	const atOnce = 200
+	atOnce := 200
+	if n > 0 {
+		atOnce = max(8, atOnce/len(channels(0)))
+	}
 	all := make(clients, 0, n)
 	for len(all) < n {
 		if waiting := all[max(0, len(all)-2*atOnce):].count(func(c *load.Client) bool { return !c.Ready() }); waiting >= atOnce {
@@ -131,8 +134,11 @@ func (m *match) gather(n int, server *rig.Server, channels func(i int) []int) (c
 		}
 	}
 	err := m.loop.While("connect", patience, func() bool {
-		return all.count(func(c *load.Client) bool { return !c.Ready() && !c.Down() }) > 0
+		return all.count(func(c *load.Client) bool { return !c.Ready() && !c.Down() && c.Failed == 0 }) > 0
 	})
+	if refused := all.tally().failed; err == nil && refused > 0 {
+		return nil, fmt.Errorf("connect: %d refusals", refused)
+	}
 	if broken := all.count((*load.Client).Down); err == nil && broken > 0 {
 		return nil, fmt.Errorf("connect: %d of %d sockets were closed", broken, n)
 	}

@@ -30,25 +30,47 @@ func idles(r *run) error {
 	}})
 }
 
-// mostIdle measures the same of Pandapush alone, with as many sockets as a process may have open.
+// mostIdle measures Pandapush alone, with as many sockets as a process may have open, and what they cost while nothing is
+// published: connects that are answered and sent again, pings, and sessions that are kept alive.
 func mostIdle(r *run) error {
 	const each, whole = "resident memory for each socket", "resident memory of the server"
+	const upkeep, redisUpkeep = "server CPU for each idle socket and second", "Redis CPU for each idle socket and second"
 	var files unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &files); err != nil {
 		return fmt.Errorf("ask how many files may be open: %w", err)
 	}
 	sockets := r.pick(int(min(files.Max, 1<<20))-spare, 2000)
-	table := compared("Memory of as many idle sockets as a process may have open", "sockets", sockets, "open files at most", files.Max).
-		figure(each, "bytes", absolute(8192)).figure(whole, "MiB").figure(connected, "s")
+	table := compared("As many idle sockets as a process may have open", "sockets", sockets, "open files at most", files.Max).
+		figure(each, "bytes", absolute(8192)).figure(whole, "MiB").figure(connected, "s").figure(upkeep, "µs").figure(redisUpkeep, "µs")
 	return r.compare(contest{stages: []*Comparison{table}, takes: ours, rounds: 1, measure: func(m *match) ([]sample, error) {
 		before, after, took, err := m.idle(sockets)
 		if err != nil {
 			return nil, err
 		}
+		cost, seconds, err := m.idling()
+		if err != nil {
+			return nil, err
+		}
+		perSocket := 1 / (float64(sockets) * seconds)
 		return []sample{{
 			each: float64(after-before) / float64(sockets), whole: float64(after) / (1 << 20), connected: took.Seconds(),
+			upkeep: microseconds(cost.server.Total()) * perSocket, redisUpkeep: microseconds(cost.redis.Total()) * perSocket,
 		}}, nil
 	}})
+}
+
+// idling measures what a server spends while nothing is published, and for how many seconds it was. A connect is held for 30.
+func (m *match) idling() (cost meter, seconds float64, err error) {
+	before, err := m.read(m.server)
+	if err != nil {
+		return cost, 0, err
+	}
+	if err := m.loop.For(m.while(time.Minute, 2*time.Second)); err != nil {
+		return cost, 0, err
+	}
+	after, err := m.read(m.server)
+	cost, took := after.since(before)
+	return cost, took.Seconds(), err
 }
 
 // idle connects sockets, and returns the server's resident memory before and after, in bytes, and how long it took them.
