@@ -10,7 +10,7 @@ export default defineConfig({
           include: ["journeys/**/*.test.ts"],
           // Each has a server and a browser of its own: more than one at a time is too much for a small machine.
           fileParallelism: false,
-          testTimeout: 60_000,
+          testTimeout: 120_000,
           hookTimeout: 60_000,
         },
       },

@@ -2,7 +2,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { createServer, type IncomingMessage, request } from "node:http";
 import { createRequire } from "node:module";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
@@ -101,6 +103,44 @@ const environment = (dataDir: string) => ({
   DRAIN_SECONDS: "1",
   LOG_FORMAT: "json",
 });
+
+/** Serves a server below a path of another address, as a load balancer may; it takes the path off. */
+export async function proxy(target: string, prefix: string): Promise<{ url: string } & AsyncDisposable> {
+  const forward = ({ method, headers, url = "" }: IncomingMessage) =>
+    request(target + url.slice(prefix.length), { method, headers });
+  const server = createServer((incoming, response) => {
+    if (!incoming.url?.startsWith(`${prefix}/`)) {
+      response.writeHead(404).end();
+      return;
+    }
+    const outgoing = forward(incoming).on("response", (answer) => {
+      response.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(response);
+    });
+    outgoing.on("error", () => response.destroy());
+    response.on("close", () => outgoing.destroy());
+    incoming.pipe(outgoing);
+  });
+  server.on("upgrade", (incoming, socket) => {
+    const outgoing = forward(incoming).on("upgrade", ({ rawHeaders }, upstream) => {
+      const lines = rawHeaders.map((text, n) => (n % 2 ? `${text}\r\n` : `${text}: `));
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join("")}\r\n`);
+      socket.pipe(upstream).pipe(socket);
+      socket.on("error", () => upstream.destroy());
+      upstream.on("error", () => socket.destroy());
+    });
+    outgoing.on("error", () => socket.destroy());
+    outgoing.end();
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}${prefix}`,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
 
 export const launch = (): Promise<Browser> =>
   chromium.launch({

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { bytes, duration, fromNow, rate } from "./format.js";
+import { browserName, bytes, duration, fromNow, rate } from "./format.js";
 
 test("bytes go to the next unit at 1024", () => {
   expect([0, 1023, 1024, 1_572_864, 2 ** 51].map(bytes)).toEqual(["0 B", "1,023 B", "1 KiB", "1.5 MiB", "2,048 TiB"]);
@@ -22,6 +22,19 @@ test("times are told from now in both directions", () => {
   expect(fromNow("2026-11-23T11:57:00Z", now)).toBe("3 minutes ago");
   expect(fromNow("2026-11-30T12:00:00Z", now)).toBe("in 7 days");
   expect(fromNow("2026-11-23T12:00:00Z", now)).toBe("now");
+});
+
+test("user agents are told by the browser's name", () => {
+  const webkit = "AppleWebKit/537.36 (KHTML, like Gecko)";
+  const names = {
+    [`Mozilla/5.0 (X11; Linux x86_64) ${webkit} Chrome/142.0.0.0 Safari/537.36`]: "Chrome 142 on Linux",
+    [`Mozilla/5.0 (Windows NT 10.0) ${webkit} Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0`]: "Edge 142 on Windows",
+    "Mozilla/5.0 (Android 15; Mobile; rv:145.0) Gecko/145.0 Firefox/145.0": "Firefox 145 on Android",
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_6 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.6 Mobile/15E148 Safari/604.1":
+      "Safari 18 on iOS",
+    "curl/8.5.0": "curl/8.5.0",
+  };
+  expect(Object.keys(names).map(browserName)).toEqual(Object.values(names));
 });
 
 test("rates keep a decimal while they are small", () => {

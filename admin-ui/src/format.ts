@@ -57,6 +57,34 @@ export function duration(seconds: number): string {
   return seconds < 2 * 86400 ? `${decimal.format(seconds / 3600)} h` : `${decimal.format(seconds / 86400)} days`;
 }
 
+const browsers = [
+  ["Edge", /\bEdg(?:e|A|iOS)?\/(\d+)/],
+  ["Opera", /\bOPR\/(\d+)/],
+  ["Firefox", /\b(?:Firefox|FxiOS)\/(\d+)/],
+  ["Chrome", /\b(?:HeadlessChrome|Chrome|CriOS)\/(\d+)/],
+  ["Safari", /\bVersion\/(\d+).*\bSafari\//],
+] as const;
+
+const systems = [
+  ["Android", /\bAndroid\b/],
+  ["iOS", /\b(?:iPhone|iPad)\b/],
+  ["Windows", /\bWindows\b/],
+  ["macOS", /\bMacintosh\b/],
+  ["Linux", /\bLinux\b/],
+] as const;
+
+/** What a user agent is called, "Firefox 145 on Windows"; one that is not known stays as it is. */
+export function browserName(agent: string): string {
+  for (const [name, pattern] of browsers) {
+    const version = pattern.exec(agent)?.[1];
+    if (version) {
+      const system = systems.find(([, known]) => known.test(agent))?.[0];
+      return `${name} ${version}${system ? ` on ${system}` : ""}`;
+    }
+  }
+  return agent;
+}
+
 /** JSON: on one line if it is short, else over several. */
 export function pretty(value: unknown): string {
   const line = JSON.stringify(value) ?? "";

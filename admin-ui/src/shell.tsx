@@ -57,7 +57,7 @@ function Header() {
           Logged in as <b>{info.username}</b>
           {info.role === "read-only" && " (read only)"}
         </Text>
-        <Anchor href={info.logout} size="sm">
+        <Anchor href={`..${info.logout}`} size="sm">
           Logout
         </Anchor>
       </Group>

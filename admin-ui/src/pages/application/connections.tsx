@@ -5,7 +5,7 @@ import { useState } from "react";
 import { api, data } from "../../api/client.js";
 import { connectionsQuery, queryClient } from "../../api/queries.js";
 import type { Connection } from "../../api/schema.js";
-import { count, duration } from "../../format.js";
+import { browserName, count, duration } from "../../format.js";
 import { Confirm } from "../../parts/confirm.js";
 import { Empty, Loaded } from "../../parts/loaded.js";
 import { Section } from "../../parts/page.js";
@@ -142,7 +142,7 @@ export function ConnectionName({ of: connection }: { of: Connection }) {
         {users.length > 0 ? users.join(", ") : "anonymous"}
       </Text>
       <div className="pp-line pp-faint" title={connection.user_agent ?? ""}>
-        {connection.user_agent ?? "unknown client"}
+        {connection.user_agent ? browserName(connection.user_agent) : "unknown client"}
       </div>
     </div>
   );

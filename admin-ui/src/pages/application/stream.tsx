@@ -158,7 +158,7 @@ function EntryTable({ entries, open }: { entries: Entry[]; open: (id: string) =>
               </Badge>
             )}
           </Table.Td>
-          <Table.Td>
+          <Table.Td className="pp-fill">
             <div className="pp-line">
               {entry.data === null ? "null, or too large to show here" : JSON.stringify(entry.data)}
             </div>
