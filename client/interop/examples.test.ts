@@ -145,6 +145,23 @@ test("dashboard: the past, what comes, an outage, and the numbers", async () => 
   await expect.poll(() => page.locator("[data-of=sessions]").innerText(), { timeout }).toMatch(/^[1-9]/);
 });
 
+test("dashboard: what there is no room for can be had again", async () => {
+  const channel = "/devapp/public/many";
+  await context.route("**/dashboard.html", async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, body: (await response.text()).replace("maxRows = 500", "maxRows = 3") });
+  });
+  await server.publish(devKey, channel, { n: 0 });
+  const page = await open("dashboard.html");
+  await page.locator("#flow").getByText('{"n":0}').waitFor();
+  for (let n = 1; n <= 6; n++) await server.publish(devKey, channel, { n });
+  const data = () => page.locator("#flow td:last-child").allInnerTexts();
+  await expect.poll(data, { timeout }).toEqual(['{"n":6}', '{"n":5}', '{"n":4}']);
+  await page.getByRole("button", { name: "Show older ones" }).click();
+  const all = [6, 5, 4, 3, 2, 1, 0].map((n) => JSON.stringify({ n }));
+  await expect.poll(async () => (await data()).slice(0, 7), { timeout }).toEqual(all);
+});
+
 test("they are there only where the operator wants them", async () => {
   const plain = await Server.prepare();
   await plain.start();
