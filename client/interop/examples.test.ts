@@ -82,6 +82,14 @@ test("chat: two people see each other, talk, and one leaves", async () => {
   await say(bob, "I am <i>here</i>");
   for (const page of [ann, bob]) await shows(page, "#messages", "AnnIs anybody there?\n<b>BobI am <i>here</i>");
 
+  for (let n = 1; n <= 30; n++) await server.publish(devKey, "/devapp/presence/chat", { from: "curl", text: `${n}` });
+  const newest = (page: Page) =>
+    page.locator("#messages").evaluate((list) => {
+      const last = list.lastElementChild as Element;
+      const inSight = last.getBoundingClientRect().bottom <= list.getBoundingClientRect().bottom + 1;
+      return inSight ? last.textContent : "out of sight";
+    });
+  for (const page of [ann, bob]) await expect.poll(() => newest(page), { timeout }).toBe("curl30");
   await bob.close({ runBeforeUnload: true });
   await shows(ann, "#people", "Ann");
 });
