@@ -74,6 +74,7 @@ func (e *Server) attach(ctx context.Context, m *bayeux.Message, p path) (*sessio
 		} else {
 			e.start(s)
 			e.rejoin(ctx, s)
+			e.recheck(s)
 		}
 	}
 	old, err := s.take(e.cfg.Now(), record.Fence, m, p)
@@ -388,10 +389,7 @@ func (e *Server) Mail(m pandapush.Mail) {
 		e.background(func() { e.applyChange(m) })
 	case pandapush.MailEnded:
 		if s, ok := e.sessions.get(m.Session); ok {
-			e.background(func() {
-				e.drop(s, endDisconnect)
-				e.leaveSeats(e.ctx, s.seats()) // in case it was attached as it was ended
-			})
+			e.background(func() { e.dropEnded(e.ctx, s, endDisconnect) })
 		}
 	}
 }

@@ -77,6 +77,13 @@ func (e *Server) drop(s *session, why reason) pandapush.Session {
 	return final
 }
 
+// dropEnded drops a session whose record has been ended. Its seats were left with the record, but it may have been given one
+// again since, before it was dropped.
+func (e *Server) dropEnded(ctx context.Context, s *session, why reason) {
+	e.drop(s, why)
+	e.leaveSeats(ctx, s.seats())
+}
+
 // unhook takes an ended session out of the hub.
 func (e *Server) unhook(s *session, why reason) {
 	for _, sub := range s.subscriptions() {
@@ -128,7 +135,7 @@ func (e *Server) endRecord(ctx context.Context, id string, why reason) error {
 		err = errUnknownSession
 	}
 	if s, ok := e.sessions.get(id); ok && (err == nil || errors.Is(err, errUnknownSession)) {
-		e.drop(s, why)
+		e.dropEnded(ctx, s, why)
 		return nil
 	}
 	if err != nil || !attached || owner == e.cfg.Node {

@@ -52,6 +52,7 @@ func (e *Server) Follow(w http.ResponseWriter, r *http.Request, wanted map[panda
 	e.start(s)
 	s.begin(out)
 	out.net.start(nil)
+	e.recheck(s)
 	return nil
 }
 

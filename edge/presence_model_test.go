@@ -466,7 +466,9 @@ func (w *world) act() {
 	case n < 17:
 		w.killNode()
 	case n < 18:
-		w.any().clock.add(time.Duration(w.rand.IntN(600)-300) * time.Second)
+		n, by := w.any(), time.Duration(w.rand.IntN(600)-300)*time.Second
+		w.step("the clock of %s jumps by %s", n.cfg.Node, by)
+		n.clock.add(by)
 	case n < 19:
 		w.timeOut()
 	default:

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/pandapush/pandapush"
@@ -33,19 +34,40 @@ func (e *Server) rejoin(ctx context.Context, s *session) {
 	}
 }
 
-// reseat gives sessions their seats back, but for those that have given up the room meanwhile. Where that happens at the
-// same moment, either this sees it, or the seat is left after this has taken it.
+// reseat gives sessions their seats back, but for those that have given up the room or ended meanwhile. Where that happens
+// at the same moment, either this sees it, or the seat is left after this has taken it.
 func (e *Server) reseat(ctx context.Context, seats []pandapush.Seat, owners map[string]*session) {
 	if err := e.cfg.Presence.RejoinPresence(ctx, seats, e.presenceTTL()); err != nil {
 		e.cfg.Log.Debug("seats not taken again", "err", err) // they are touched before long, and then found to be missing
 	}
 	var given []pandapush.Seat
+	var detached []string
 	for _, seat := range seats {
-		if !owners[seat.Session].has(seat.Room) {
+		s := owners[seat.Session]
+		if !s.has(seat.Room) {
 			given = append(given, seat)
+		} else if s.finally() != nil {
+			detached = append(detached, s.id)
 		}
 	}
+	for _, id := range e.withoutRecord(ctx, detached) {
+		given = append(given, owners[id].seats()...)
+	}
 	e.leaveSeats(ctx, given)
+}
+
+// withoutRecord returns which of some sessions that are not attached here any more have no record either: they have ended, while
+// the others may come back or are on another node.
+func (e *Server) withoutRecord(ctx context.Context, detached []string) []string {
+	if len(detached) == 0 {
+		return nil
+	}
+	slices.Sort(detached)
+	ended, err := e.cfg.Records.TouchSessions(ctx, slices.Compact(detached), e.ttl())
+	if err != nil {
+		e.cfg.Log.Debug("sessions not looked for", "err", err) // their seats are kept until their time is over
+	}
+	return ended
 }
 
 // presenceTTL is how long a seat is kept without a sign of its session: no longer than the session itself.

@@ -23,13 +23,22 @@ type revocation struct {
 func (e *Server) Revalidate() {
 	var list []revocation
 	for _, s := range e.all() {
-		for _, sub := range s.subscriptions() {
-			if why := e.refused(sub.grant); why != nil {
-				list = append(list, revocation{s, sub.pattern, sub.grant, why})
-			}
-		}
+		list = e.appendRefused(list, s)
 	}
 	e.revokeAll(list)
+}
+
+// recheck is Revalidate for a session that has just been added to those that it looks at. What was allowed before that may
+// have ceased to be meanwhile, and nobody else would notice.
+func (e *Server) recheck(s *session) { e.revokeAll(e.appendRefused(nil, s)) }
+
+func (e *Server) appendRefused(list []revocation, s *session) []revocation {
+	for _, sub := range s.subscriptions() {
+		if why := e.refused(sub.grant); why != nil {
+			list = append(list, revocation{s, sub.pattern, sub.grant, why})
+		}
+	}
+	return list
 }
 
 // refused returns why a grant that was once given would not be given now, or nil. Its expiry is another matter: by itself

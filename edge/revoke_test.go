@@ -220,3 +220,27 @@ func TestSubscribingAgainToThePast(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// A key is revoked after it was checked and before what it allowed is among the subscriptions that are looked at then.
+func TestKeyRevokedWhileSomethingIsGranted(t *testing.T) {
+	n := startNode(t, nil)
+	id := n.handshake(t)
+	n.subscribe(t, id, "/app/private/a")
+	c := n.dial(t)
+	c.attach(id)
+	s, _ := n.sessions.get(id)
+	grant := s.subscriptions()[0].grant
+	key := testKey
+	key.RevokedAt = time.Now()
+	n.keys.put(key)
+
+	n.applyTo(t.Context(), s, change{Add: map[string]pandapush.Subscription{"/app/private/b": {Grant: grant}}})
+	if r := c.until("/meta/unsubscribe"); r.ok() || r.Error != "Revoked key" || string(r.Subscription) != `"/app/private/b"` {
+		t.Errorf("the session was told %+v", r)
+	}
+	follower := openEvents(t, n.followURL(t, wants("/app/private/a")), "")
+	follower.block()
+	if end, ok := follower.next(); !ok || end.kind != "end" || end.data != `{"reason":"Revoked key"}` {
+		t.Errorf("the follower was told %+v", end)
+	}
+}

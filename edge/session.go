@@ -382,11 +382,11 @@ func (s *session) tell(d *delivery) {
 }
 
 // expired reports whether the client of an outlet has not connected for longer than ttl and has no connect held.
-// A follower never connects.
+// A follower never connects, and one that has ended is its record's affair.
 func (s *session) expired(now time.Time, ttl time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.follower && s.poll == nil && s.held == nil && now.Sub(s.seen) >= ttl
+	return !s.ended && !s.follower && s.poll == nil && s.held == nil && now.Sub(s.seen) >= ttl
 }
 
 // recordLocked returns the session as it is to be stored: its cursors are what the client has got for sure.

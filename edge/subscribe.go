@@ -171,11 +171,18 @@ func (e *Server) applyChange(m pandapush.Mail) {
 
 // applyTo makes a change in an attached session.
 func (e *Server) applyTo(ctx context.Context, s *session, c change) {
+	var late []revocation // what Revalidate may have passed over just before
 	for text, sub := range c.Add {
-		if pattern, err := pandapush.ParsePattern(text); err == nil {
-			e.include(ctx, s, pattern, sub)
+		pattern, err := pandapush.ParsePattern(text)
+		if err != nil {
+			continue
+		}
+		e.include(ctx, s, pattern, sub)
+		if why := e.refused(sub.Grant); why != nil {
+			late = append(late, revocation{s, pattern, sub.Grant, why})
 		}
 	}
+	e.revokeAll(late)
 	for _, text := range c.Remove {
 		if pattern, err := pandapush.ParsePattern(text); err == nil {
 			e.exclude(s, pattern)
