@@ -45,7 +45,10 @@ func TestRecordSaysWhoTheClientIs(t *testing.T) {
 	check(pandapush.TransportLongPolling)
 	n.callback(t, connect)
 	check(pandapush.TransportCallbackPolling)
-	openEvents(t, n.url+"/push/"+id, "").block()
+	n.subscribe(t, id, "/app/public/a")
+	events := openEvents(t, n.url+"/push/"+id, "")
+	n.publish(t, "/app/public/a", "1")
+	events.messages(1) // the stream begins before it is the session's
 	check(pandapush.TransportEventSource)
 	n.dial(t).attach(id)
 	check(pandapush.TransportWebSocket)

@@ -10,6 +10,8 @@
 //	admin.go      app and key: the database, then a notice to the running servers; app_change.go and key_change.go too
 //	audit.go      audit: who changed what
 //	config_show.go  config: the settings as they are
+//	sessions.go   sessions: every client of all nodes, and an end to one
+//	presence.go   presence: who is in a room
 //	token.go      token: mint one
 //	remote.go     publish, subscribe, health: clients of a running server
 //	loadtest.go   loadtest: many of them; loadtest/ does it

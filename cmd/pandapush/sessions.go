@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,6 +53,8 @@ type sessionJSON struct {
 	ID            string            `json:"id"`
 	Node          string            `json:"node"`
 	Attached      bool              `json:"attached"`
+	Transport     string            `json:"transport"`  // "" if it is not known
+	UserAgent     string            `json:"user_agent"` // "" if it is not known
 	Created       time.Time         `json:"created_at"`
 	TTL           int               `json:"ttl_seconds"`
 	Subscriptions []string          `json:"subscriptions"`
@@ -76,9 +79,9 @@ func (c *sessionsListCmd) Run(env *environment) error {
 		if c.JSON {
 			return printJSON(env.stdout, list)
 		}
-		return printTable(env.stdout, "SESSION\tNODE\tATTACHED\tCREATED\tTTL\tSUBSCRIPTIONS", list, func(s sessionJSON) string {
+		return printTable(env.stdout, "SESSION\tNODE\tATTACHED\tTRANSPORT\tCREATED\tTTL\tSUBSCRIPTIONS", list, func(s sessionJSON) string {
 			return strings.Join([]string{
-				s.ID, s.Node, fmt.Sprint(s.Attached), date(s.Created, "-"), fmt.Sprintf("%ds", s.TTL), strings.Join(s.Subscriptions, " "),
+				s.ID, s.Node, fmt.Sprint(s.Attached), cmp.Or(s.Transport, "-"), date(s.Created, "-"), fmt.Sprintf("%ds", s.TTL), strings.Join(s.Subscriptions, " "),
 			}, "\t")
 		})
 	})
@@ -86,7 +89,7 @@ func (c *sessionsListCmd) Run(env *environment) error {
 
 func sessionView(id string, s pandapush.Session, ttl time.Duration) sessionJSON {
 	view := sessionJSON{
-		ID: id, Node: s.Owner, Attached: s.Attached, Created: s.Created, TTL: int(ttl.Seconds()),
+		ID: id, Node: s.Owner, Attached: s.Attached, Transport: s.Transport, UserAgent: s.UserAgent, Created: s.Created, TTL: int(ttl.Seconds()),
 		Subscriptions: slices.Sorted(maps.Keys(s.Subscriptions)), Cursors: map[string]string{},
 	}
 	if view.Subscriptions == nil {

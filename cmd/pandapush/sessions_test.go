@@ -17,7 +17,7 @@ func TestSessions(t *testing.T) {
 	s.subscribe(keyPair{"devkey", "devsecret"}, "/devapp/private/a/*")
 
 	list := decoded[[]sessionJSON](t, env, "sessions", "list", "--app", "devapp", "--json")
-	if len(list) != 1 || !list[0].Attached || list[0].Node == "" || strings.Join(list[0].Subscriptions, " ") != "/devapp/private/a/*" || list[0].Cursors["devapp"] == "" {
+	if len(list) != 1 || !list[0].Attached || list[0].Node == "" || list[0].Transport != "websocket" || strings.Join(list[0].Subscriptions, " ") != "/devapp/private/a/*" || list[0].Cursors["devapp"] == "" {
 		t.Fatalf("sessions list printed %+v", list)
 	}
 	if others := decoded[[]sessionJSON](t, env, "sessions", "list", "--app", "other", "--json"); len(others) != 0 {
