@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/pandapush/pandapush"
@@ -299,17 +300,23 @@ func (x *exchange) append(m *bayeux.Message, message pandapush.Message) (pandapu
 	if !m.ID.Truthy() || !bayeux.ValidClientID(id) {
 		return x.server.cfg.Stream.Append(x.ctx, message)
 	}
-	hash := sha256.New()
-	for _, part := range [][]byte{[]byte(id), m.ID, []byte(message.Channel.String()), message.Data} {
-		fmt.Fprintf(hash, "%d:", len(part)) // so that no two lists of parts look the same
-		hash.Write(part)
-	}
-	key := base64.RawURLEncoding.EncodeToString(hash.Sum(nil)[:16])
-	cursor, repeated, err := x.server.cfg.Stream.AppendOnce(x.ctx, message, key, retryWindow)
+	cursor, repeated, err := x.server.cfg.Stream.AppendOnce(x.ctx, message, retryKey(id, m.ID, &message), retryWindow)
 	if repeated {
 		x.server.stats.repeated.Inc()
 	}
 	return cursor, err
+}
+
+// retryKey names what a client publishes under an id.
+func retryKey(client string, id []byte, m *pandapush.Message) string {
+	channel := m.Channel.String()
+	text := make([]byte, 0, len(client)+len(id)+len(channel)+len(m.Data)+32)
+	for _, length := range []int{len(client), len(id), len(channel)} { // so that no two lists of parts look the same
+		text = append(strconv.AppendInt(text, int64(length), 10), ':')
+	}
+	text = append(append(append(append(text, client...), id...), channel...), m.Data...)
+	sum := sha256.Sum256(text)
+	return base64.RawURLEncoding.EncodeToString(sum[:16])
 }
 
 // authorizePublish decides whether m may be published.
