@@ -236,6 +236,7 @@ func manySessions(t *testing.T, a, b *Node) {
 			s, _, err := a.ClaimSession(t.Context(), ids[i], pandapush.TransportWebSocket, ttl)
 			if err != nil {
 				t.Error(err)
+				return
 			}
 			s.Cursors["shop"] = at("shop", uint64(i+1))
 			all[i] = streams.SavedSession{ID: ids[i], Session: s}
