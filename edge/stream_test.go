@@ -129,6 +129,12 @@ func wants(channels ...string) map[pandapush.Pattern]pandapush.Grant {
 // followURL returns the address of a stream of what is wanted; "since" is a parameter.
 func (n *node) followURL(tb testing.TB, wanted map[pandapush.Pattern]pandapush.Grant) string {
 	tb.Helper()
+	return n.serveFollow(tb, wanted, func() {})
+}
+
+// serveFollow is followURL which calls began for each stream, from when on its follower hears of everything.
+func (n *node) serveFollow(tb testing.TB, wanted map[pandapush.Pattern]pandapush.Grant, began func()) string {
+	tb.Helper()
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		since := r.Header.Get("Last-Event-ID")
 		if since == "" {
@@ -136,19 +142,23 @@ func (n *node) followURL(tb testing.TB, wanted map[pandapush.Pattern]pandapush.G
 		}
 		if err := n.Follow(w, r, wanted, since); err != nil {
 			http.Error(w, err.Error(), http.StatusTeapot)
+			return
 		}
+		began()
 	}))
 	tb.Cleanup(web.Close)
 	return web.URL
 }
 
-// follow opens a stream and waits until its follower is level with the application's stream.
+// follow opens a stream and waits until its follower hears of everything.
 func (n *node) follow(tb testing.TB, channels ...string) *sse {
 	tb.Helper()
-	c := openEvents(tb, n.followURL(tb, wants(channels...)), "")
+	began := make(chan struct{}, 1)
+	c := openEvents(tb, n.serveFollow(tb, wants(channels...), func() { began <- struct{}{} }), "")
 	if _, ok := c.block(); !ok { // retry
 		tb.Fatal("no stream")
 	}
+	<-began
 	return c
 }
 
