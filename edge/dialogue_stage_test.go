@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -50,6 +51,9 @@ func (i item) String() string { return strings.TrimSpace(i.kind + " " + i.text) 
 // redisStages counts the stages on Redis, so that each has keys of its own.
 var redisStages atomic.Int64
 
+// script is the client as all stages serve it: to compress it for each would take most of the test's time.
+var script = sync.OnceValue(client.FayeHandler)
+
 func newStage(t *testing.T, d *dialogue, transport string, nodes int, redis string) *stage {
 	t.Helper()
 	s := &stage{t: t, transport: transport, clock: newClock(), peers: map[string]peer{}, names: commonNames(d.timeout)}
@@ -59,7 +63,7 @@ func newStage(t *testing.T, d *dialogue, transport string, nodes int, redis stri
 		name := string(rune('a' + i))
 		// No pings: the clock makes leaps, and a socket that is silent for so long would be taken for dead.
 		change := func(c *Config) {
-			c.Timeout, c.PingInterval, c.Now, c.Script = d.timeout, 24*time.Hour, s.clock.get, client.FayeHandler()
+			c.Timeout, c.PingInterval, c.Now, c.Script = d.timeout, 24*time.Hour, s.clock.get, script()
 			c.HandshakeTimeout = 24 * time.Hour // a dialogue may leave one of its sockets unused
 		}
 		if redis == "" {
