@@ -487,17 +487,3 @@ func (n *node) awaitWritten(id string) {
 		n.log.mu.Unlock()
 	}
 }
-
-// TestBatchNumbersAreNotUsedTwice: a record that is older than what its client has got must not give a number to another
-// batch that the client has acknowledged: it would be taken for received.
-func TestBatchNumbersAreNotUsedTwice(t *testing.T) {
-	n := startNode(t, nil)
-	id := n.say(t, `{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["long-polling"],"ext":{"ack":true}}`)[0].ClientID
-	n.subscribe(t, id, "/app/public/a")
-	n.publish(t, "/app/public/a", "1")
-	var ext struct{ Ack int64 }
-	r := n.say(t, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"long-polling","advice":{"timeout":0},"ext":{"ack":5}}`, id))
-	if err := json.Unmarshal(r[0].Ext, &ext); err != nil || ext.Ack <= 5 || texts(r[1:]) != "1" {
-		t.Errorf("%v, %+v", err, r)
-	}
-}
