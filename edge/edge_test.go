@@ -146,6 +146,13 @@ func awaitPoll(t *testing.T, n *node, id string) {
 	}
 }
 
+// awaitDetached waits until the node has put the session back into its record.
+func awaitDetached(n *node, id string) {
+	for _, here := n.sessions.get(id); here; _, here = n.sessions.get(id) {
+		<-time.After(time.Millisecond) // there is no signal to wait for
+	}
+}
+
 func TestPollCarriesWhatWaits(t *testing.T) {
 	n := startNode(t, nil)
 	id := n.handshake(t)

@@ -247,32 +247,49 @@ func TestCallbackScript(t *testing.T) {
 	}
 }
 
-// An abandoned callback poll loses nothing: script elements are given up without a word.
+// An abandoned callback poll loses nothing: script elements are given up without a word. A node that has yet to notice answers
+// a poll that nobody reads, and answers again when the client tries it again, as Faye does: with the same id.
 func TestAbandonedCallbackPollLosesNothing(t *testing.T) {
-	n := startNode(t, nil)
-	id := n.handshake(t)
-	n.subscribe(t, id, "/app/public/a")
-	ctx, leave := context.WithCancel(t.Context())
-	given := make(chan struct{})
-	go func() {
-		defer close(given)
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, n.url+"/push?jsonp=cb&message="+
-			url.QueryEscape(fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"callback-polling","id":"1"}`, id)), nil)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		if response, err := http.DefaultTransport.RoundTrip(request); err == nil {
-			_ = response.Body.Close()
-		}
-	}()
-	awaitPoll(t, n, id)
-	leave()
-	<-given
-	n.publish(t, "/app/public/a", "1")
-	replies := n.callback(t, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"callback-polling","id":"2"}`, id))
-	if len(replies) != 2 || string(replies[1].Data) != "1" {
-		t.Errorf("%+v", replies)
+	const poll = `{"channel":"/meta/connect","clientId":%q,"connectionType":"callback-polling","id":%q}`
+	tests := []struct {
+		name    string
+		noticed bool
+		id      string
+	}{
+		{"noticed or not, the same connect", false, "1"},
+		{"noticed, another connect", true, "2"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			n := startNode(t, nil)
+			id := n.handshake(t)
+			n.subscribe(t, id, "/app/public/a")
+			ctx, leave := context.WithCancel(t.Context())
+			given := make(chan struct{})
+			go func() {
+				defer close(given)
+				request, err := http.NewRequestWithContext(ctx, http.MethodGet,
+					n.url+"/push?jsonp=cb&message="+url.QueryEscape(fmt.Sprintf(poll, id, "1")), nil)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if response, err := http.DefaultTransport.RoundTrip(request); err == nil {
+					_ = response.Body.Close()
+				}
+			}()
+			awaitPoll(t, n, id)
+			leave()
+			<-given
+			if test.noticed {
+				awaitDetached(n, id)
+			}
+			n.publish(t, "/app/public/a", "1")
+			replies := n.callback(t, fmt.Sprintf(poll, id, test.id))
+			if len(replies) != 2 || string(replies[1].Data) != "1" {
+				t.Errorf("%+v", replies)
+			}
+		})
 	}
 }
 
