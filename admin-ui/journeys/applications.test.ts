@@ -1,37 +1,20 @@
 /** What teams do: applications, what is set for them, their keys; and who may come in at all. */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { launch, login, Server, Visitor } from "./harness.js";
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { login, setStage, Visitor } from "./harness.js";
 
-let server: Server;
-let browser: Browser;
-let visitor: Visitor;
+const stage = setStage({ TRUSTED_PROXIES: "127.0.0.1/32" });
 
-beforeAll(async () => {
-  const begun = Server.start({ TRUSTED_PROXIES: "127.0.0.1/32" });
-  [server, browser] = await Promise.all([begun, launch()]);
-});
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
-beforeEach(async () => {
-  visitor = await Visitor.of(browser);
-});
-afterEach(async ({ task }) => {
-  await visitor.leave(task);
-});
-
-const open = (path = "") => visitor.open(`${server.url}/admin${path}`);
-const create = (name: string) => server.admin<{ id: string }>("/applications", { name });
+const open = (path = "") => stage.visitor.open(`${stage.server.url}/admin${path}`);
+const create = (name: string) => stage.server.admin<{ id: string }>("/applications", { name });
 const rows = (page: Page) => page.locator("tbody tr");
 const dialog = (page: Page) => page.getByRole("dialog");
 
 /** Shows what a team has made, where a page of theirs would be. */
 async function show(page: Page, html: string): Promise<void> {
-  const url = `${server.url}/team.html`;
+  const url = `${stage.server.url}/team.html`;
   await page.route(url, (route) => route.fulfill({ contentType: "text/html", body: html }));
   await page.goto(url);
 }
@@ -79,7 +62,7 @@ test("its name, its admins and its settings are changed", async () => {
   await page.keyboard.press("Enter");
   await settings.getByRole("button", { name: "Save" }).click();
   await settings.getByText("number 1 is no origin").waitFor();
-  visitor.complained("400 (Bad Request)");
+  stage.visitor.complained("400 (Bad Request)");
   await settings.getByRole("combobox", { name: "Allowed origins" }).press("Backspace");
   await settings.getByLabel("Publish rate", { exact: true }).fill("25");
   await settings.getByRole("switch").check();
@@ -90,7 +73,9 @@ test("its name, its admins and its settings are changed", async () => {
 
 test("the snippets work as they are", async () => {
   const { id } = await create("Snippets");
-  const key = await server.admin<{ id: string; secret: string }>(`/application/${id}/keys`, { purpose: "snippets" });
+  const key = await stage.server.admin<{ id: string; secret: string }>(`/application/${id}/keys`, {
+    purpose: "snippets",
+  });
   const page = await open(`/application/${id}/info`);
   const snippet = async (language: string) => {
     await page.getByRole("tab", { name: language }).click();
@@ -98,7 +83,7 @@ test("the snippets work as they are", async () => {
   };
 
   const html = await snippet("Browser");
-  const site = await visitor.page();
+  const site = await stage.visitor.page();
   const heard: string[] = [];
   site.on("console", (message) => heard.push(message.text()));
   const connected = site.waitForEvent("websocket");
@@ -119,7 +104,7 @@ test("the snippets work as they are", async () => {
 test("a key's secret is shown once; the key is rotated", async () => {
   const { id } = await create("Keys");
   const publish = (key: string, secret: string) =>
-    fetch(`${server.url}/channel/${id}/public/a`, {
+    fetch(`${stage.server.url}/channel/${id}/public/a`, {
       method: "POST",
       headers: { Authorization: `Basic ${btoa(`${key}:${secret}`)}`, "Content-Type": "application/json" },
       body: "{}",
@@ -158,13 +143,13 @@ test("a key's secret is shown once; the key is rotated", async () => {
 
 test("who revokes a key is told how many subscriptions that ends, and it ends them", async () => {
   const { id } = await create("Revoked");
-  const key = await server.admin<{ id: string }>(`/application/${id}/keys`, { purpose: "to be revoked" });
-  const { token } = await server.admin<{ token: string }>(`/application/${id}/keys/${key.id}/token`, {
+  const key = await stage.server.admin<{ id: string }>(`/application/${id}/keys`, { purpose: "to be revoked" });
+  const { token } = await stage.server.admin<{ token: string }>(`/application/${id}/keys/${key.id}/token`, {
     channel: `/${id}/private/a`,
     sub: true,
   });
-  const site = await visitor.page();
-  await show(site, `<script src="${server.url}/client.js"></script><p>waiting</p>`);
+  const site = await stage.visitor.page();
+  await show(site, `<script src="${stage.server.url}/client.js"></script><p>waiting</p>`);
   await site.evaluate(
     async ([push, channel, token]) => {
       // biome-ignore lint/suspicious/noExplicitAny: the page's global
@@ -179,7 +164,7 @@ test("who revokes a key is told how many subscriptions that ends, and it ends th
       await client.subscribeTo(channel, token, () => {});
       say("subscribed");
     },
-    [`${server.url}/push`, `/${id}/private/a`, token],
+    [`${stage.server.url}/push`, `/${id}/private/a`, token],
   );
   await site.getByText("subscribed").waitFor();
 
@@ -197,8 +182,8 @@ test("who revokes a key is told how many subscriptions that ends, and it ends th
 
 test("who may only look sees no button that changes anything", async () => {
   const { id } = await create("Looked at");
-  await server.admin(`/application/${id}/keys`, { purpose: "seen" });
-  const page = await visitor.page();
+  await stage.server.admin(`/application/${id}/keys`, { purpose: "seen" });
+  const page = await stage.visitor.page();
   await page.route("**/admin/api/info", async (route) => {
     const response = await route.fetch();
     await route.fulfill({ response, json: { ...(await response.json()), role: "read-only" } });
@@ -213,7 +198,7 @@ test("who may only look sees no button that changes anything", async () => {
     [`/application/${id}/console`, "Subscribe"],
     [`/application/${id}/connections`, "Nobody is connected"],
   ] as const) {
-    await page.goto(`${server.url}/admin${path}`);
+    await page.goto(`${stage.server.url}/admin${path}`);
     await page.getByText("(read only)").waitFor();
     await page.getByText(shown).first().waitFor();
     expect(await changing.allInnerTexts(), path).toEqual([]);
@@ -222,11 +207,11 @@ test("who may only look sees no button that changes anything", async () => {
 
 test("nobody comes in with a wrong password, and who goes on guessing is slowed down", async () => {
   const guess = { username: login.username, password: "a guess" };
-  const stranger = await Visitor.of(browser, { extraHTTPHeaders: { "X-Forwarded-For": "203.0.113.7" } }, guess);
+  const stranger = await Visitor.of(stage.browser, { extraHTTPHeaders: { "X-Forwarded-For": "203.0.113.7" } }, guess);
   const page = await stranger.page();
   const statuses: (number | undefined)[] = [];
   for (let n = 0; n < 11; n++) {
-    statuses.push((await page.goto(`${server.url}/admin`))?.status());
+    statuses.push((await page.goto(`${stage.server.url}/admin`))?.status());
   }
   expect(statuses[0]).toBe(401);
   expect(statuses.at(-1)).toBe(429);
@@ -237,11 +222,11 @@ test("nobody comes in with a wrong password, and who goes on guessing is slowed 
 
 test("who logs out is asked again", async () => {
   // Without Playwright's answers to it, the browser remembers the password itself.
-  const person = await Visitor.of(browser, {}, null);
-  const known = new URL("/admin/favicon.svg", server.url);
+  const person = await Visitor.of(stage.browser, {}, null);
+  const known = new URL("/admin/favicon.svg", stage.server.url);
   Object.assign(known, login);
   const page = await person.open(known.href);
-  await page.goto(`${server.url}/admin`);
+  await page.goto(`${stage.server.url}/admin`);
   await page.getByText("Logged in as admin").waitFor();
   await page.getByRole("link", { name: "Logout" }).click();
   await page.getByText("You are logged out.").waitFor();

@@ -1,27 +1,11 @@
 /** The console: what is published comes. */
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { launch, Server, Visitor } from "./harness.js";
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { setStage } from "./harness.js";
 
-let server: Server;
-let browser: Browser;
-let visitor: Visitor;
+const stage = setStage();
 
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), launch()]);
-});
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
-beforeEach(async () => {
-  visitor = await Visitor.of(browser);
-});
-afterEach(async ({ task }) => {
-  await visitor.leave(task);
-});
-
-const open = (search = "") => visitor.open(`${server.url}/admin/application/devapp/console${search}`);
+const open = (search = "") => stage.visitor.open(`${stage.server.url}/admin/application/devapp/console${search}`);
 const events = (page: Page) => page.getByRole("list", { name: "Events" }).getByRole("listitem");
 
 async function subscribe(page: Page): Promise<void> {
@@ -79,14 +63,14 @@ test("a payload that is not JSON is not sent", async () => {
 test("a wildcard shows each event's channel; events are filtered and paused", async () => {
   const page = await open("?subChannelPath=city/**");
   await subscribe(page);
-  await server.publish("/devapp/public/city/rome", { sky: "blue" });
-  await server.publish("/devapp/public/city/oslo/east", { sky: "grey" });
+  await stage.server.publish("/devapp/public/city/rome", { sky: "blue" });
+  await stage.server.publish("/devapp/public/city/oslo/east", { sky: "grey" });
   await events(page).getByText("/devapp/public/city/oslo/east").waitFor();
   await page.getByLabel("Filter events").fill("ROME");
   await expect.poll(() => events(page).count()).toBe(1);
   await page.getByLabel("Filter events").fill("");
   await page.getByRole("button", { name: "Pause" }).click();
-  await server.publish("/devapp/public/city/rome", { sky: "red" });
+  await stage.server.publish("/devapp/public/city/rome", { sky: "red" });
   await page.getByText("2 events, and 1 since you paused").waitFor();
   expect(await events(page).count()).toBe(2);
   await page.getByRole("button", { name: "Go on" }).click();
@@ -94,8 +78,8 @@ test("a wildcard shows each event's channel; events are filtered and paused", as
 });
 
 test("a subscription begins in the past", async () => {
-  const first = await server.publish("/devapp/public/past", { n: 1 });
-  await server.publish("/devapp/public/past", { n: 2 });
+  const first = await stage.server.publish("/devapp/public/past", { n: 1 });
+  await stage.server.publish("/devapp/public/past", { n: 2 });
   const page = await open(`?subChannelPath=past&start=since&since=${first}`);
   await subscribe(page);
   await events(page).getByText('"n":2').waitFor();
@@ -120,7 +104,7 @@ test("two thousand events are kept, and those that had to go are counted", async
   const lines = (from: number, to: number) =>
     Array.from({ length: to - from }, (_, n) => ({ channel: "/devapp/public/flood", data: { n: from + n } }));
   for (let n = 0; n < 2500; n += 500) {
-    await server.batch("devapp", lines(n, n + 500));
+    await stage.server.batch("devapp", lines(n, n + 500));
   }
   await page.getByText("2,500 events").waitFor();
   await page.getByText("500 older dropped").waitFor();

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
-import { expect, type RunnerTestCase as Task } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, type RunnerTestCase as Task } from "vitest";
 
 const binary = process.env.PANDAPUSH_BIN ?? path.join(import.meta.dirname, "../../bin/pandapush");
 
@@ -237,4 +237,30 @@ export async function expectAccessible(page: Page): Promise<void> {
     return violations.flatMap(({ id, nodes }) => nodes.map((node) => `${id}: ${node.target} ${node.failureSummary}`));
   });
   expect(found).toEqual([]);
+}
+
+/** What the tests of a file have: a server and a browser for all of them, and a visitor for each. */
+export interface Stage {
+  server: Server;
+  browser: Browser;
+  visitor: Visitor;
+}
+
+/** Sets the stage for the tests of the file that calls this, with settings of the server besides the usual ones. */
+export function setStage(settings?: Record<string, string>): Stage {
+  const stage = {} as Stage; // filled before the first test
+  beforeAll(async () => {
+    [stage.server, stage.browser] = await Promise.all([Server.start(settings), launch()]);
+  });
+  afterAll(async () => {
+    await stage.browser.close();
+    await stage.server.stop();
+  });
+  beforeEach(async () => {
+    stage.visitor = await Visitor.of(stage.browser);
+  });
+  afterEach(async ({ task }) => {
+    await stage.visitor.leave(task);
+  });
+  return stage;
 }

@@ -1,27 +1,11 @@
 /** What operators look at: the stream, live numbers, connections, explanations, the audit log, nodes, configuration. */
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { launch, Server, Visitor } from "./harness.js";
+import type { Page } from "playwright-core";
+import { expect, test } from "vitest";
+import { setStage } from "./harness.js";
 
-let server: Server;
-let browser: Browser;
-let visitor: Visitor;
+const stage = setStage();
 
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), launch()]);
-});
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
-beforeEach(async () => {
-  visitor = await Visitor.of(browser);
-});
-afterEach(async ({ task }) => {
-  await visitor.leave(task);
-});
-
-const open = (tab: string) => visitor.open(`${server.url}/admin/application/devapp/${tab}`);
+const open = (tab: string) => stage.visitor.open(`${stage.server.url}/admin/application/devapp/${tab}`);
 
 /** Somebody who is subscribed, by the console of another page. */
 async function subscriber(search: string): Promise<Page> {
@@ -33,8 +17,8 @@ async function subscriber(search: string): Promise<Page> {
 
 test("a stored message is found by channel, opened, and published again", async () => {
   const other = await subscriber("subChannelPath=kept");
-  await server.publish("/devapp/public/kept", { text: "find me" });
-  await server.publish("/devapp/public/other", { text: "not me" });
+  await stage.server.publish("/devapp/public/kept", { text: "find me" });
+  await stage.server.publish("/devapp/public/other", { text: "not me" });
   await other.getByText("find me").waitFor();
 
   const page = await open("stream");
@@ -53,7 +37,7 @@ test("a stored message is found by channel, opened, and published again", async 
 
 test("a stream of many messages comes in pages, in both directions", async () => {
   const messages = Array.from({ length: 120 }, (_, n) => ({ channel: "/devapp/public/pages", data: { n } }));
-  await server.batch("devapp", messages);
+  await stage.server.batch("devapp", messages);
   const page = await open("stream?channel=/devapp/public/pages");
   await page.getByText('{"n":119}').waitFor();
   await page.getByRole("button", { name: "Show older" }).click();
@@ -86,7 +70,7 @@ test("a connection is found by its user and disconnected", async () => {
 });
 
 test("a token for another channel is explained", async () => {
-  const { token } = await server.admin<{ token: string }>("/application/devapp/token", {
+  const { token } = await stage.server.admin<{ token: string }>("/application/devapp/token", {
     channel: "/devapp/private/a",
     sub: true,
   });
@@ -102,7 +86,7 @@ test("a token for another channel is explained", async () => {
 
 test("a message's way to a user is explained", async () => {
   await subscriber("subChannelType=presence&subChannelPath=why&presenceIdInput=dave");
-  const id = await server.publish("/devapp/presence/why", { text: "hi" });
+  const id = await stage.server.publish("/devapp/presence/why", { text: "hi" });
   const page = await open(`explain?message=${encodeURIComponent(id)}`);
   await page.getByLabel("User id").fill("dave");
   const ask = page.getByRole("button", { name: "Explain" }).nth(1);
@@ -119,7 +103,7 @@ test("a message's way to a user is explained", async () => {
 });
 
 test("changes are in the audit logs, with who made them", async () => {
-  await server.admin("/application/devapp", { name: "renamed" });
+  await stage.server.admin("/application/devapp", { name: "renamed" });
   const page = await open("audit");
   await page.locator("tbody tr", { hasText: "renamed" }).first().getByText("admin").waitFor();
   await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Audit" }).click();
@@ -127,7 +111,7 @@ test("changes are in the audit logs, with who made them", async () => {
 });
 
 test("the service, its node and its configuration are shown; secrets are not", async () => {
-  const page = await visitor.open(`${server.url}/admin`);
+  const page = await stage.visitor.open(`${stage.server.url}/admin`);
   const nav = page.getByRole("navigation", { name: "Main" });
   await nav.getByRole("link", { name: "Service" }).click();
   await page.getByText("99% delivered within").first().waitFor();
@@ -143,7 +127,7 @@ test("the service, its node and its configuration are shown; secrets are not", a
 });
 
 test("a page can be used by keyboard alone", async () => {
-  const page = await visitor.open(`${server.url}/admin`);
+  const page = await stage.visitor.open(`${stage.server.url}/admin`);
   await page.getByRole("button", { name: "New Application" }).waitFor();
   await page.keyboard.press("Tab");
   expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Skip to the page");

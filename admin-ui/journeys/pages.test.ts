@@ -1,41 +1,25 @@
 /** How every page looks, in light and dark; what axe finds wrong with it; and all of it below another path. */
-import type { Browser, Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { expectAccessible, launch, picture, proxy, Server, Visitor } from "./harness.js";
+import type { Page } from "playwright-core";
+import { beforeAll, expect, test } from "vitest";
+import { expectAccessible, picture, proxy, setStage } from "./harness.js";
 
-let server: Server;
-let browser: Browser;
-let visitor: Visitor;
-
-beforeAll(async () => {
-  [server, browser] = await Promise.all([Server.start(), launch()]);
-  await fill();
-});
-afterAll(async () => {
-  await browser.close();
-  await server.stop();
-});
-beforeEach(async () => {
-  visitor = await Visitor.of(browser);
-});
-afterEach(async ({ task }) => {
-  await visitor.leave(task);
-});
+const stage = setStage();
+beforeAll(fill);
 
 /** Applications, keys and messages as a service has them that is used. */
 async function fill(): Promise<void> {
   for (const name of ["Chat", "Parcel tracking", "Quiz night", "Weather station"]) {
-    const { id } = await server.admin<{ id: string }>("/applications", { name });
-    await server.admin(`/application/${id}/keys`, { purpose: "back end" });
+    const { id } = await stage.server.admin<{ id: string }>("/applications", { name });
+    await stage.server.admin(`/application/${id}/keys`, { purpose: "back end" });
   }
-  const key = await server.admin<{ id: string }>("/application/devapp/keys", { purpose: "the old shop" });
-  await server.admin(`/application/devapp/keys/${key.id}/revoke`, {});
-  await server.admin("/application/devapp/keys", { purpose: "mobile app", expires: "2099-01-01T00:00:00Z" });
+  const key = await stage.server.admin<{ id: string }>("/application/devapp/keys", { purpose: "the old shop" });
+  await stage.server.admin(`/application/devapp/keys/${key.id}/revoke`, {});
+  await stage.server.admin("/application/devapp/keys", { purpose: "mobile app", expires: "2099-01-01T00:00:00Z" });
   const lines = Array.from({ length: 40 }, (_, n) => ({
     channel: `/devapp/public/orders/${n % 7}`,
     data: { number: 1000 + n, state: n % 3 ? "packed" : "sent", items: [{ name: "Panda mug", count: n % 4 }] },
   }));
-  await server.batch("devapp", lines);
+  await stage.server.batch("devapp", lines);
 }
 
 /** Shows a page in light and dark, of which axe must find nothing wrong. */
@@ -52,7 +36,7 @@ async function inspect(page: Page, name: string): Promise<void> {
 const application = "/application/devapp";
 
 test("the service's pages", async () => {
-  const page = await visitor.page();
+  const page = await stage.visitor.page();
   for (const [name, path, shown] of [
     ["applications", "", "Weather station"],
     ["applications without a match", "?search=nothing", "No application matches"],
@@ -62,14 +46,14 @@ test("the service's pages", async () => {
     ["audit", "/audit", "Quiz night"],
     ["no such page", "/nonsense", "There is no such page"],
   ] as const) {
-    await page.goto(`${server.url}/admin${path}`);
+    await page.goto(`${stage.server.url}/admin${path}`);
     await page.getByText(shown).first().waitFor();
     await inspect(page, name);
   }
 });
 
 test("an application's pages", async () => {
-  const page = await visitor.page();
+  const page = await stage.visitor.page();
   for (const [name, path, shown] of [
     ["info", "/info", "In service"],
     ["keys", "/keys", "mobile app"],
@@ -80,47 +64,47 @@ test("an application's pages", async () => {
     ["explain", "/explain", "Explain"],
     ["application audit", "/audit", "the old shop"],
   ] as const) {
-    await page.goto(`${server.url}/admin${application}${path}`);
+    await page.goto(`${stage.server.url}/admin${application}${path}`);
     await page.getByText(shown).first().waitFor();
     await inspect(page, name);
   }
 });
 
 test("the console, the connection that it makes, and what became of a message", async () => {
-  const page = await visitor.open(
-    `${server.url}/admin${application}/console?subChannelType=presence&subChannelPath=lobby&presenceIdInput=ann`,
+  const page = await stage.visitor.open(
+    `${stage.server.url}/admin${application}/console?subChannelType=presence&subChannelPath=lobby&presenceIdInput=ann`,
   );
   await page.getByRole("button", { name: "Subscribe", exact: true }).click();
   await page.getByText("Subscribers (1)").waitFor();
-  const id = await server.publish("/devapp/presence/lobby", { text: "Welcome", from: "the house" });
+  const id = await stage.server.publish("/devapp/presence/lobby", { text: "Welcome", from: "the house" });
   await page.getByText("the house").waitFor();
   await inspect(page, "console");
 
-  const other = await visitor.open(`${server.url}/admin${application}/connections`);
+  const other = await stage.visitor.open(`${stage.server.url}/admin${application}/connections`);
   await other.locator("tbody").getByText("ann").waitFor();
   await other
     .locator("tbody")
     .getByText(/^Chrome \d+ on Linux$/)
     .waitFor();
   await inspect(other, "connections");
-  await other.goto(`${server.url}/admin${application}/explain?message=${encodeURIComponent(id)}`);
+  await other.goto(`${stage.server.url}/admin${application}/explain?message=${encodeURIComponent(id)}`);
   await other.getByLabel("User id").fill("ann");
   await other.getByRole("button", { name: "Explain" }).nth(1).click();
   await other.getByText("The message is stored.").waitFor();
   await inspect(other, "explain a delivery");
-  await other.goto(`${server.url}/admin${application}/stream?channel=/devapp/presence/lobby`);
+  await other.goto(`${stage.server.url}/admin${application}/stream?channel=/devapp/presence/lobby`);
   await other.getByRole("button", { name: "Open" }).first().click();
   await other.getByRole("dialog").getByText("Reached").waitFor();
   await inspect(other, "message");
 });
 
 test("what is asked and told in dialogs", async () => {
-  const page = await visitor.open(`${server.url}/admin`);
+  const page = await stage.visitor.open(`${stage.server.url}/admin`);
   await page.getByRole("button", { name: "New Application" }).click();
   await page.getByRole("dialog").getByLabel("Name").waitFor();
   await inspect(page, "new application");
 
-  await page.goto(`${server.url}/admin${application}/keys`);
+  await page.goto(`${stage.server.url}/admin${application}/keys`);
   await page.getByRole("button", { name: "New Key" }).click();
   await page.getByRole("dialog").getByLabel("Purpose").fill("pictures");
   await inspect(page, "new key");
@@ -133,17 +117,17 @@ test("what is asked and told in dialogs", async () => {
   await page.getByRole("dialog").getByText("live subscription").waitFor();
   await inspect(page, "revoke");
 
-  await page.goto(`${server.url}/admin${application}/info`);
+  await page.goto(`${stage.server.url}/admin${application}/info`);
   await page.getByRole("button", { name: "Edit" }).click();
   await page.getByRole("button", { name: "Change" }).click();
   await inspect(page, "info being edited");
 });
 
 test("pages fit a small screen", async () => {
-  const page = await visitor.page();
+  const page = await stage.visitor.page();
   await page.setViewportSize({ width: 400, height: 800 });
   for (const path of ["", `${application}/info`, `${application}/keys`, `${application}/console`]) {
-    await page.goto(`${server.url}/admin${path}`);
+    await page.goto(`${stage.server.url}/admin${path}`);
     await page.getByRole("heading", { level: 1 }).waitFor();
     await picture(page, `small ${path.split("/").at(-1) || "applications"}`);
     expect(await page.evaluate(() => document.documentElement.scrollWidth), path).toBeLessThanOrEqual(400);
@@ -151,7 +135,7 @@ test("pages fit a small screen", async () => {
 });
 
 test("colours are as they were chosen, on the next visit too", async () => {
-  const page = await visitor.open(`${server.url}/admin`);
+  const page = await stage.visitor.open(`${stage.server.url}/admin`);
   await page.getByText("Dark", { exact: true }).click();
   await page.locator('html[data-mantine-color-scheme="dark"]').waitFor();
   await page.reload();
@@ -159,8 +143,8 @@ test("colours are as they were chosen, on the next visit too", async () => {
 });
 
 test("everything works below another path", async () => {
-  await using below = await proxy(server.url, "/tools/push");
-  const page = await visitor.page();
+  await using below = await proxy(stage.server.url, "/tools/push");
+  const page = await stage.visitor.page();
   const asked: string[] = [];
   page.on("request", (request) => asked.push(new URL(request.url()).pathname));
   page.on("websocket", (socket) => asked.push(new URL(socket.url()).pathname));
@@ -172,7 +156,7 @@ test("everything works below another path", async () => {
   await page.getByTestId("subscribe-channel-path").getByRole("textbox").fill("below");
   await page.getByRole("button", { name: "Subscribe", exact: true }).click();
   await page.getByText("Subscribed.").waitFor();
-  await server.publish("/devapp/public/below", { deep: "down" });
+  await stage.server.publish("/devapp/public/below", { deep: "down" });
   await page.getByText("down").waitFor();
   await page.reload();
   await page.getByRole("link", { name: "Live" }).click();

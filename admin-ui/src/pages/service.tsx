@@ -1,9 +1,9 @@
 import { Stack } from "@mantine/core";
 import { useServiceSamples } from "../api/samples.js";
 import type { ServiceSample } from "../api/schema.js";
-import { bytes, count, duration, rate } from "../format.js";
+import { duration } from "../format.js";
 import { Empty, Loaded } from "../parts/loaded.js";
-import { Figures, LatencyChart, LiveBadge, NumberCharts, PerNode } from "../parts/numbers.js";
+import { Figures, figuresOf, LatencyChart, LiveBadge, NumberCharts, PerNode } from "../parts/numbers.js";
 import { Page, Section } from "../parts/page.js";
 
 /** What flows through the whole service. */
@@ -29,15 +29,7 @@ function Samples({ samples }: { samples: ServiceSample[] }) {
   return (
     <Stack>
       <Figures
-        figures={[
-          ["Connections", count(total.connections)],
-          ["Subscriptions", count(total.subscriptions)],
-          ["Published", rate(total.published), "/ s"],
-          ["Delivered", rate(total.delivered), "/ s"],
-          ["In", bytes(total.bytes_in), "/ s"],
-          ["Out", bytes(total.bytes_out), "/ s"],
-          ["99% delivered within", latency.p99 === null ? "–" : duration(latency.p99)],
-        ]}
+        figures={[...figuresOf(total), ["99% delivered within", latency.p99 === null ? "–" : duration(latency.p99)]]}
       />
       <NumberCharts samples={samples}>
         <LatencyChart samples={samples} />

@@ -16,8 +16,22 @@ export function LiveBadge({ live }: { live: boolean }) {
   );
 }
 
+export type Figure = [name: string, value: string, note?: ReactNode];
+
+/** What the numbers of an application, or of all together, are now. */
+export function figuresOf(numbers: Numbers): Figure[] {
+  return [
+    ["Connections", count(numbers.connections)],
+    ["Subscriptions", count(numbers.subscriptions)],
+    ["Published", rate(numbers.published), "/ s"],
+    ["Delivered", rate(numbers.delivered), "/ s"],
+    ["In", bytes(numbers.bytes_in), "/ s"],
+    ["Out", bytes(numbers.bytes_out), "/ s"],
+  ];
+}
+
 /** Figures beside one another, each with its name. */
-export function Figures({ figures }: { figures: readonly [name: string, value: string, note?: ReactNode][] }) {
+export function Figures({ figures }: { figures: readonly Figure[] }) {
   return (
     <dl className="pp-stats">
       {figures.map(([name, value, note]) => (

@@ -1,9 +1,9 @@
 import { Group, Progress, Stack, Text } from "@mantine/core";
 import { useApplicationSamples, useServiceSamples } from "../../api/samples.js";
 import type { ApplicationSample, Stream } from "../../api/schema.js";
-import { bytes, count, duration, rate } from "../../format.js";
+import { count, duration } from "../../format.js";
 import { Empty, Loaded } from "../../parts/loaded.js";
-import { Figures, LatencyChart, LiveBadge, NumberCharts, PerNode } from "../../parts/numbers.js";
+import { Figures, figuresOf, LatencyChart, LiveBadge, NumberCharts, PerNode } from "../../parts/numbers.js";
 import { Section } from "../../parts/page.js";
 import { Facts } from "../../parts/table.js";
 import { When } from "../../parts/when.js";
@@ -44,16 +44,7 @@ function Samples({ samples }: { samples: ApplicationSample[] }) {
   const nodes = Object.entries(last.nodes);
   return (
     <>
-      <Figures
-        figures={[
-          ["Connections", count(total.connections)],
-          ["Subscriptions", count(total.subscriptions)],
-          ["Published", rate(total.published), "/ s"],
-          ["Delivered", rate(total.delivered), "/ s"],
-          ["In", bytes(total.bytes_in), "/ s"],
-          ["Out", bytes(total.bytes_out), "/ s"],
-        ]}
-      />
+      <Figures figures={figuresOf(total)} />
       <NumberCharts samples={samples}>{seesAll && <ServiceLatency />}</NumberCharts>
       {nodes.length > 0 && (
         <Section title="Nodes" flush>
