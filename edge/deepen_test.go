@@ -100,3 +100,30 @@ func TestEntryThatOvertakesTheJoinIsThereOnce(t *testing.T) {
 		t.Errorf("the window has %d messages after the first, want %d", len(got), last)
 	}
 }
+
+// And it may be handed out only after the join was answered with its cursor: it has been read from before the window then.
+func TestEntryThatTheJoinOvertakesIsThereOnce(t *testing.T) {
+	const last = 9
+	e, log, cursors := freshServer(t, last+1)
+	tenant := e.hub.enter("app")
+	if err := tenant.join(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	entries, err := log.Range(t.Context(), "app", cursors[last-3].Position, cursors[last].Position, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, late := range [][]pandapush.Message{entries[:2], entries[2:]} {
+		e.Deliver("app", late)
+		if at := tenant.at(); at != cursors[last] {
+			t.Errorf("the stream is at %+v, want %+v", at, cursors[last])
+		}
+	}
+	if why, _, err := e.gap(t.Context(), tenant, cursors[0]); why != "" || err != nil {
+		t.Fatalf("gap: %q, %v", why, err)
+	}
+	got, _ := tenant.window.read(cursors[0].Position, nil, func(*delivery) bool { return true }, 1000, 1<<20, nil)
+	if len(got) != last {
+		t.Errorf("the window has %d messages after the first, want %d", len(got), last)
+	}
+}

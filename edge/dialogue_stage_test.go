@@ -254,7 +254,7 @@ func (s *stage) command(words []string) error {
 		return s.await("attached", func() bool {
 			return slices.ContainsFunc(s.nodes, func(n *node) bool {
 				session, ok := n.sessions.get(words[1])
-				return ok && session.finally() == nil
+				return ok && session.hasPath()
 			})
 		})
 	case "detached": // detached ID: waits until it has none
@@ -288,15 +288,31 @@ func (s *stage) settle() error {
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	for _, n := range s.nodes {
-		for app := range n.hub.positions() {
-			end, err := n.cfg.Stream.Tail(ctx, app)
+		for _, t := range n.hub.all() {
+			if err := t.join(ctx); err != nil {
+				return err
+			}
+			end, err := n.cfg.Stream.Tail(ctx, t.app)
 			if err != nil {
 				return err
 			}
-			n.hub.reach(ctx, app, end.Position)
+			n.hub.reach(ctx, t.app, end.Position)
 		}
 	}
 	return ctx.Err()
+}
+
+// all returns what the hub keeps of each application, also of those whose stream it is about to read.
+func (h *hub) all() []*tenant {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return slices.Collect(maps.Values(h.tenants))
+}
+
+func (s *session) hasPath() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.outlet != nil || s.poll != nil
 }
 
 // holds reports whether a connect of the session is held.

@@ -50,7 +50,9 @@ func startNode(tb testing.TB, change func(*Config)) *node {
 func startNodeOn(tb testing.TB, shared *memory, name string, change func(*Config)) *node {
 	tb.Helper()
 	n := &node{log: shared.node(name), keys: newMemoryKeys(tb, testKey, pandapush.Key{ID: "key", App: "other", Secret: "secret"})}
-	cfg := Config{Node: name, Stream: n.log, Records: n.log, Presence: n.log, Occupancy: n.log, Keys: n.keys, Log: slog.New(slog.DiscardHandler), Timeout: time.Minute}
+	cfg := Config{Node: name, Stream: n.log, Records: n.log, Presence: n.log, Occupancy: n.log, Keys: n.keys, Log: slog.New(slog.DiscardHandler)}
+	// A slow machine is no reason to give a client up.
+	cfg.Timeout, cfg.PingInterval, cfg.WriteTimeout, cfg.HandshakeTimeout = time.Minute, 5*time.Minute, 5*time.Minute, 5*time.Minute
 	if change != nil {
 		change(&cfg)
 	}

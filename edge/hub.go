@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -72,11 +73,15 @@ func (t *tenant) at() pandapush.Cursor {
 // other.
 func (h *hub) Deliver(app pandapush.AppID, entries []pandapush.Message) {
 	t := h.tenant(app)
-	if t == nil || len(entries) == 0 {
+	if t == nil {
 		return
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	entries = after(t.at(), entries)
+	if len(entries) == 0 {
+		return
+	}
 	if t.cursor.Load() == nil { // faster than Join's answer: what came before is not in the window
 		t.window.reset(entries[0].Cursor.Position.Prev())
 	}
@@ -93,6 +98,18 @@ func (h *hub) Deliver(app pandapush.AppID, entries []pandapush.Message) {
 	h.stats.deliveries.Add(float64(t.queued))
 	clear(t.woken)
 	t.woken, t.queued = t.woken[:0], 0
+}
+
+// after returns the entries that come after cursor. Join may return a cursor whose entry is only about to be delivered: who
+// wants it has read it from Redis then, as all that is before the window.
+func after(cursor pandapush.Cursor, entries []pandapush.Message) []pandapush.Message {
+	i := slices.IndexFunc(entries, func(m pandapush.Message) bool {
+		return m.Cursor.Epoch != cursor.Epoch || m.Cursor.Position.Compare(cursor.Position) > 0
+	})
+	if i < 0 {
+		return nil
+	}
+	return entries[i:]
 }
 
 // encode makes the form of a message that all sessions share.

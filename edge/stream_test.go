@@ -362,7 +362,7 @@ func TestFollowerEndsWithItsToken(t *testing.T) {
 
 func TestSilentStreamIsWrittenTo(t *testing.T) {
 	clock := newClock()
-	n := startNode(t, func(c *Config) { c.Now = clock.get })
+	n := startNode(t, func(c *Config) { c.Now, c.PingInterval = clock.get, 25*time.Second })
 	c, other := n.follow(t, "/app/public/a"), n.follow(t, "/app/public/b")
 	c.block() // where it begins
 	other.block()
