@@ -210,6 +210,7 @@ func TestLoadtestThroughADeploy(t *testing.T) {
 			t.Error(err)
 		}
 		front.await(20)
+		eventually(t, "all subscribers are on the second node", func() bool { return second.gauge(t, "pandapush_edge_sessions") >= 20 })
 		front.aim(t, third.url)
 		_ = syscall.Kill(second.pid, syscall.SIGKILL)
 		_ = second.wait(t) // killed, as it should be
