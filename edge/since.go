@@ -40,7 +40,7 @@ func (x *exchange) starts(m *bayeux.Message, patterns []pandapush.Pattern) ([]ba
 }
 
 // rewind moves the start of a subscription to the past: to after a cursor, to so many messages ago ("10") of those whose
-// channel matches, or to so long ago ("2m"). Gap is set if the stream does not reach back to the cursor; the subscription then begins with what is there.
+// channel matches and whose time is not over, or to so long ago ("2m"). Gap is set if the stream does not reach back to the cursor; the subscription then begins with what is there.
 // The error is pandapush.ErrInvalidCursor or wraps pandapush.ErrUnavailable.
 func (e *Server) rewind(ctx context.Context, start *bayeux.Start, since string, matches func(channel string) bool) error {
 	start.Since = true
@@ -84,7 +84,7 @@ func (e *Server) rewindCount(ctx context.Context, start *bayeux.Start, n int, ma
 		return err
 	}
 	t.mu.Lock()
-	position, whole := t.window.last(n, func(d *delivery) bool { return matches(d.channel) })
+	position, whole := t.window.last(n, func(d *delivery) bool { return matches(d.channel) && !d.keptFrom("", e.cfg.Now) })
 	t.mu.Unlock()
 	if whole {
 		start.Cursor = pandapush.Cursor{Epoch: t.at().Epoch, Position: position}
@@ -109,7 +109,7 @@ func (e *Server) rewindStored(ctx context.Context, start *bayeux.Start, n int, m
 			return err
 		}
 		for i := range entries {
-			if matches(entries[i].Channel.String()) {
+			if matches(entries[i].Channel.String()) && !entries[i].Expired(e.cfg.Now()) {
 				if len(matching) == n {
 					matching = append(matching[:0], matching[1:]...)
 				}

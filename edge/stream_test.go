@@ -253,6 +253,31 @@ func TestFollowerRewinds(t *testing.T) {
 	}
 }
 
+// TestRewindPassesOverWhatHasExpired: the last three messages are three that are delivered, whether they are in memory or in Redis.
+func TestRewindPassesOverWhatHasExpired(t *testing.T) {
+	for _, window := range []int{1, 100} {
+		clock := newClock()
+		n := startNode(t, func(c *Config) { c.Limits.WindowEntries, c.Now = window, clock.get })
+		channel, err := pandapush.ParseChannel("/app/public/a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 10 {
+			m := pandapush.Message{Channel: channel, Data: fmt.Append(nil, i)}
+			if i%2 == 1 {
+				m.Expires = clock.get()
+			}
+			if _, err := n.log.Append(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		url := n.followURL(t, wants("/app/public/a"))
+		if got := openEvents(t, url+"?since=3", "").messages(3); texts(got) != "4 6 8" {
+			t.Errorf("3 messages, %d of them in memory: %s", window, texts(got))
+		}
+	}
+}
+
 func TestFollowerIsToldOfAGap(t *testing.T) {
 	n := startNode(t, nil)
 	c := n.follow(t, "/app/public/a")
