@@ -36,6 +36,7 @@ var (
 	kindCursorOld    = &kind{"cursor-too-old", "Cursor too old", http.StatusPreconditionFailed, 0}
 	kindTooLarge     = &kind{"too-large", "Too large", http.StatusRequestEntityTooLarge, 0}
 	kindMediaType    = &kind{"unsupported-media-type", "Unsupported media type", http.StatusUnsupportedMediaType, 0}
+	kindConnections  = &kind{"too-many-connections", "Too many connections", http.StatusTooManyRequests, 0}
 	kindRate         = &kind{"rate-limited", "Rate limit exceeded", http.StatusTooManyRequests, 0}
 	kindInternal     = &kind{"internal", "Internal server error", http.StatusInternalServerError, 0}
 	kindUnavailable  = &kind{"unavailable", "Service unavailable", http.StatusServiceUnavailable, 0}
@@ -93,7 +94,7 @@ func kindOf(refusal pandapush.Refusal) *kind {
 		pandapush.ErrWrongSecret, pandapush.ErrInvalidToken, pandapush.ErrExpiredKey, pandapush.ErrRevokedKey:
 		return kindUnauthorized
 	case pandapush.ErrTokenChannel, pandapush.ErrNoSubscribing, pandapush.ErrNoPublishing, pandapush.ErrNoPresenceID,
-		pandapush.ErrMetaReadOnly:
+		pandapush.ErrPresenceTooLarge, pandapush.ErrMetaReadOnly:
 		return kindForbidden
 	case pandapush.ErrSuspended:
 		return kindSuspended
@@ -101,9 +102,16 @@ func kindOf(refusal pandapush.Refusal) *kind {
 		return kindKeyReused
 	case pandapush.ErrMessageTooLarge:
 		return kindTooLarge
+	case pandapush.ErrTooManySessions, pandapush.ErrAppFull:
+		return kindConnections
+	case pandapush.ErrPresenceFailed:
+		return kindInternal
 	}
 	return kindParameter
 }
+
+// crowdedPause is how long who finds too many connections is to stay away.
+const crowdedPause = 10 * time.Second
 
 // problemOf is the table from errors to answers. The text of an error that is not in it is not for the client.
 func problemOf(err error) *problem {
@@ -121,7 +129,11 @@ func problemOf(err error) *problem {
 	case errors.As(err, &changed):
 		return &problem{kind: kindChanged, param: headerIfMatch, change: changed, detail: "Something newer than the cursor is on the channel"}
 	case errors.As(err, &refusal):
-		return &problem{kind: kindOf(refusal), detail: refusal.Error()}
+		p = &problem{kind: kindOf(refusal), detail: refusal.Error()}
+		if p.kind == kindConnections {
+			p.retry = crowdedPause
+		}
+		return p
 	case errors.Is(err, pandapush.ErrUnavailable):
 		return &problem{kind: kindUnavailable, detail: "Service Unavailable", retry: time.Second}
 	}

@@ -13,6 +13,8 @@ const typeEvents = "text/event-stream"
 // maxFollowed bounds the patterns of one event stream.
 const maxFollowed = 100
 
+var takesStart = fmt.Sprintf(`Takes a cursor, 1 to %d messages, or a time ago like "2m"`, maxLimit)
+
 // Follower streams messages to a client as server-sent events.
 type Follower interface {
 	// Follow answers r with the messages that the patterns of wanted match, all of one application, each with the grant that
@@ -27,6 +29,9 @@ type Follower interface {
 func (s *Server) follow(w http.ResponseWriter, r *http.Request, first pandapush.Pattern) error {
 	query := readParams(r)
 	since, from := query.text("since"), "since"
+	if since == "" && query.values["since"] != nil {
+		query.fail("since", takesStart)
+	}
 	query.forbid("Is for reading what was, not for an event stream", "until", "limit", "order")
 	if len(query.values["channel"]) >= maxFollowed {
 		query.fail("channel", fmt.Sprintf("An event stream has at most %d channels", maxFollowed))
@@ -62,7 +67,9 @@ func (s *Server) follow(w http.ResponseWriter, r *http.Request, first pandapush.
 	err := s.config.Follower.Follow(w, r, wanted, since)
 	switch {
 	case errors.Is(err, pandapush.ErrInvalidCursor):
-		return badParam(from, `Takes a cursor, a number of messages, or a time like "2m"`)
+		return badParam(from, takesStart)
+	case errors.Is(err, pandapush.ErrTooManySubs):
+		return badParam("channel", err.Error())
 	case err != nil:
 		return fmt.Errorf("follow: %w", err)
 	}

@@ -76,6 +76,7 @@ func TestFollow(t *testing.T) {
 		{"/app1/public/a?until=5m", 400, "invalid-parameter", "until"},
 		{"/app1/public/a?order=oldest", 400, "invalid-parameter", "order"},
 		{"/app1/public/a?since=1&since=2", 400, "invalid-parameter", "since"},
+		{"/app1/public/a?since=", 400, "invalid-parameter", "since"},
 	} {
 		wantProblem(t, f.do(http.MethodGet, "/channel"+row.target, "", events), row.status, row.kind, row.param)
 	}
@@ -95,12 +96,20 @@ func TestFollowFails(t *testing.T) {
 		param  string
 	}{
 		{pandapush.ErrInvalidCursor, 400, "invalid-parameter", "since"},
-		{pandapush.ErrTooManySubs, 400, "invalid-parameter", ""},
+		{pandapush.ErrTooManySubs, 400, "invalid-parameter", "channel"},
+		{pandapush.ErrTooManySessions, 429, "too-many-connections", ""},
+		{pandapush.ErrAppFull, 429, "too-many-connections", ""},
+		{pandapush.ErrPresenceTooLarge, 403, "forbidden", ""},
+		{fmt.Errorf("%w: %w", pandapush.ErrPresenceFailed, http.ErrNotSupported), 500, "internal", ""},
 		{fmt.Errorf("tail: %w", pandapush.ErrUnavailable), 503, "unavailable", ""},
 		{http.ErrNotSupported, 500, "internal", ""},
 	} {
 		f := newFixture(t, Config{Follower: followed{row.err}})
-		wantProblem(t, f.do(http.MethodGet, "/channel/app1/public/a", "", events), row.status, row.kind, row.param)
+		w := f.do(http.MethodGet, "/channel/app1/public/a", "", events)
+		wantProblem(t, w, row.status, row.kind, row.param)
+		if retry := w.Header().Get("Retry-After"); (retry != "") != (row.status == 429 || row.status == 503) {
+			t.Errorf("%v: Retry-After %q", row.err, retry)
+		}
 	}
 	f := newFixture(t, Config{Follower: followed{pandapush.ErrInvalidCursor}})
 	wantProblem(t, f.do(http.MethodGet, "/channel/app1/public/a", "", events, "Last-Event-ID: x"), 400, "invalid-parameter", "Last-Event-ID")

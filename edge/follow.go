@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/pandapush/pandapush"
@@ -28,6 +30,10 @@ const followReturn = time.Second
 func (e *Server) Follow(w http.ResponseWriter, r *http.Request, wanted map[pandapush.Pattern]pandapush.Grant, since string) error {
 	if len(wanted) > e.cfg.Limits.Subscriptions {
 		return pandapush.ErrTooManySubs
+	}
+	if err := e.roomFor("", slices.Collect(maps.Keys(wanted))); err != nil {
+		e.stats.limited.WithLabelValues(limitName(err)).Inc()
+		return err
 	}
 	start, err := e.followFrom(r.Context(), wanted, since)
 	if err != nil {

@@ -386,7 +386,12 @@ func TestLimitsOfAnApplication(t *testing.T) {
 			t.Errorf("%s: %q", test.app, got)
 		}
 	}
-	for limit, want := range map[string]float64{"message_bytes": 2, "connections": 1} {
+	for app, want := range map[string]int{"app": http.StatusTeapot, "other": http.StatusOK} {
+		if c := openEvents(t, n.followURL(t, wants("/"+app+"/public/a")), ""); c.response.StatusCode != want {
+			t.Errorf("follow %s: %d", app, c.response.StatusCode)
+		}
+	}
+	for limit, want := range map[string]float64{"message_bytes": 2, "connections": 2} {
 		if got := n.limited(limit); got != want {
 			t.Errorf("%s: counted %v", limit, got)
 		}
