@@ -15,6 +15,12 @@ const maxBatch = 1000
 
 // batch is POST /batch/<app>: many messages in one request. All of them are checked before any is stored.
 func (s *Server) batch(w http.ResponseWriter, r *http.Request) error {
+	mediaType, typeErr := mediaTypeOf(r.Header)
+	if mediaType == typeLines {
+		if err := answerEarly(w); err != nil {
+			return err
+		}
+	}
 	app := pandapush.AppID(strings.TrimPrefix(r.URL.EscapedPath(), "/batch/"))
 	if err := s.admit(w, r, app); err != nil {
 		return err
@@ -27,10 +33,13 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.config.Keys.Used(grant.App, grant.Key)
-	mediaType, err := mediaTypeOf(r.Header)
+	query := readParams(r)
+	query.forbid("Is a field of each message", "ttl", "exclude")
 	switch {
-	case err != nil:
-		return err
+	case typeErr != nil:
+		return typeErr
+	case query.err != nil:
+		return query.err
 	case mediaType == typeLines:
 		return s.stream(w, r, grant)
 	case !isJSON(mediaType) && mediaType != typeForm: // which is what curl -d says
@@ -134,16 +143,18 @@ func (s *Server) parseBatch(grant pandapush.Grant, body []byte) ([]pandapush.Mes
 
 // appendEntry checks an entry and appends the messages that it stands for.
 func (s *Server) appendEntry(to []pandapush.Message, grant pandapush.Grant, e entry) ([]pandapush.Message, error) {
-	m := pandapush.Message{Data: e.Data, Exclude: e.Exclude}
+	m := pandapush.Message{Data: e.Data}
 	if int64(len(e.Data)) > s.maxMessage(grant.App) {
 		return nil, inField(pandapush.ErrMessageTooLarge, "/data")
 	}
-	if e.Exclude != "" && !validClientID(e.Exclude) {
-		return nil, inField(badRequest(badClientID), "/exclude")
+	if e.Exclude != nil {
+		if m.Exclude = *e.Exclude; !validClientID(m.Exclude) {
+			return nil, inField(badRequest(badClientID), "/exclude")
+		}
 	}
-	if e.TTL != "" {
+	if e.TTL != nil {
 		var err error
-		if m.Expires, err = s.expiry(grant.App, string(e.TTL)); err != nil {
+		if m.Expires, err = s.expiry(grant.App, string(*e.TTL)); err != nil {
 			return nil, inField(badRequest(sentence(err)), "/ttl")
 		}
 	}

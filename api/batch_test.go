@@ -30,7 +30,7 @@ func TestBatch(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, Config{})
 	got := f.batch(`[{"channel":"/app1/public/a","data":{"n" : 1}}, {"data":{},"channels":["/app1/private/b","/app1/presence/c"],"exclude":"abc","ttl":"90s"},
-		{"channel":"/app1/public/a","data":{"n":"\u00e9"},"ttl":30}]`).Results
+		{"channel":"/app1/public/a","data":{"n":"\u00e9"},"ttl":30,"exclude":null}]`).Results
 	want := []result{{"/app1/public/a", at(1).String()}, {"/app1/private/b", at(2).String()}, {"/app1/presence/c", at(3).String()}, {"/app1/public/a", at(4).String()}}
 	if !slices.Equal(got, want) {
 		t.Errorf("results %v\nwant    %v", got, want)
@@ -116,6 +116,8 @@ func TestBadBatches(t *testing.T) {
 		{`[{"channel":"/app1/public/a","data":{},"exclude":"A"}]`, nil, 400, "invalid-body", "/0/exclude"},
 		{`[{"channel":"/app1/public/a","data":{},"exclude":7}]`, nil, 400, "invalid-body", "/0/exclude"},
 		{`[{"channel":"/app1/public/a","data":{},"ttl":"x"}]`, nil, 400, "invalid-body", "/0/ttl"},
+		{`[{"channel":"/app1/public/a","data":{},"exclude":""}]`, nil, 400, "invalid-body", "/0/exclude"},
+		{`[{"channel":"/app1/public/a","data":{},"ttl":""}]`, nil, 400, "invalid-body", "/0/ttl"},
 		{`[{"channel":"/app1/public/a","data":{},"ttl":0.5}]`, nil, 400, "invalid-body", "/0/ttl"},
 		{`[{"channel":"/app1/public/a","data":{},"ttl":"25h"}]`, nil, 400, "invalid-body", "/0/ttl"},
 		{`[{"channel":"/app1/public/a","data":{},"ttl":1e300}]`, nil, 400, "invalid-body", "/0/ttl"},
@@ -140,6 +142,14 @@ func TestBadBatches(t *testing.T) {
 		wantProblem(t, w, row.status, row.kind, row.about)
 		if len(f.stream.messages) > 0 {
 			t.Errorf("%.100s is refused, but %d messages are stored", row.body, len(f.stream.messages))
+		}
+	}
+	for _, query := range []string{"ttl=5", "exclude=abc"} { // which would say nothing of any message
+		for _, contentType := range []string{"application/json", typeLines} {
+			f := newFixture(t, Config{})
+			w := f.do(http.MethodPost, "/batch/app1?"+query, `[`+good+`]`, "Content-Type: "+contentType, "Authorization: "+basic(key))
+			name, _, _ := strings.Cut(query, "=")
+			wantProblem(t, w, http.StatusBadRequest, "invalid-parameter", name)
 		}
 	}
 	w := newFixture(t, Config{}).do(http.MethodPost, "/batch/app-1", "[]")

@@ -1,8 +1,8 @@
 package api
 
 import (
+	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -60,18 +60,17 @@ func isJSON(mediaType string) bool {
 	return mediaType == "" || mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
 }
 
-// inflated returns r's body, decompressed if need be. What comes of it has to be bounded by who reads it.
-func inflated(r *http.Request) (io.Reader, error) {
-	switch encoding := strings.ToLower(r.Header.Get("Content-Encoding")); encoding {
+// errCutShort says that the client went away, took longer than the server's deadline, or sent what is no gzip.
+var errCutShort = badRequest("The body could not be read to its end")
+
+// inflated returns a request's body, decompressed if h says that it is compressed. What comes of it has to be bounded by who
+// reads it.
+func inflated(h http.Header, body io.Reader) (io.Reader, error) {
+	switch encoding := strings.ToLower(strings.Join(h.Values("Content-Encoding"), ", ")); encoding {
 	case "", "identity":
-		return r.Body, nil
+		return body, nil
 	case "gzip", "x-gzip":
-		reader, err := gzip.NewReader(r.Body)
-		if err != nil {
-			return nil, badRequest("The body is not gzip")
-		}
-		reader.Multistream(false) // any number of empty ones would not grow what is read
-		return reader, nil
+		return &gunzip{from: bufio.NewReader(body)}, nil
 	}
 	return nil, unsupported("Unsupported Content-Encoding: send gzip, or the body uncompressed")
 }
@@ -81,22 +80,25 @@ func readBody(r *http.Request, limit int64) ([]byte, error) {
 	if r.ContentLength > limit {
 		return nil, pandapush.ErrMessageTooLarge
 	}
-	source, err := inflated(r)
+	raw := &io.LimitedReader{R: r.Body, N: limit + 1} // any number of empty gzip members would not grow what comes of them
+	source, err := inflated(r.Header, raw)
 	if err != nil {
 		return nil, err
 	}
 	var body []byte
-	if r.ContentLength >= 0 && source == r.Body {
+	if r.ContentLength >= 0 && source == io.Reader(raw) {
 		body = make([]byte, r.ContentLength)
 		_, err = io.ReadFull(source, body)
 	} else {
 		body, err = io.ReadAll(io.LimitReader(source, limit+1))
 	}
 	switch {
-	case int64(len(body)) > limit:
+	case int64(len(body)) > limit || raw.N == 0:
 		return nil, pandapush.ErrMessageTooLarge
-	case err != nil: // the client went away, took longer than the server's deadline, or sent what is no gzip
-		return nil, badRequest("The body could not be read to its end")
+	case errors.Is(err, errNoGzip):
+		return nil, err
+	case err != nil:
+		return nil, errCutShort
 	}
 	return body, nil
 }

@@ -95,7 +95,14 @@ func TestPublishSizes(t *testing.T) {
 			}
 		}
 	}
+	empty := httptest.NewRequest(http.MethodPost, "/channel/app1/private/a", unsized{strings.NewReader(strings.Repeat(gzipped(t, ""), 10))})
+	empty.Header.Set("Authorization", basic(key))
+	empty.Header.Set("Content-Encoding", "gzip")
 	f := newFixture(t, Config{MaxBody: 16})
+	w := httptest.NewRecorder()
+	if f.echo.ServeHTTP(w, empty); w.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("compressed parts with nothing in them: %d", w.Code)
+	}
 	// These 5 bytes of a form are 24 of JSON.
 	if w := f.publish(typeForm, "a=<<<"); w.Code != http.StatusRequestEntityTooLarge {
 		t.Errorf("form that is too large as JSON: %d", w.Code)
@@ -140,7 +147,10 @@ func TestPublishCompressed(t *testing.T) {
 		{"gzip", "gzip", whole, 200, `{"a":1}`},
 		{"its old name", "X-Gzip", whole, 200, `{"a":1}`},
 		{"none", "Identity", `{"a":2}`, 200, `{"a":2}`},
-		{"what comes after it does not count", "gzip", whole + gzipped(t, "!"), 200, `{"a":1}`},
+		{"in parts", "gzip", gzipped(t, `{"a"`) + gzipped(t, "") + gzipped(t, `:1}`), 200, `{"a":1}`},
+		{"more parts than make an object", "gzip", whole + whole, 400, "Invalid JSON at byte 8: invalid character '{' after top-level value"},
+		{"something else behind it", "gzip", whole + "garbage", 400, "The body could not be read to its end"},
+		{"damaged", "gzip", whole[:len(whole)-8] + "12345678", 400, "The body could not be read to its end"},
 		{"no JSON in it", "gzip", gzipped(t, `{`), 400, "Invalid JSON at byte 1: unexpected end of JSON input"},
 		{"just as large as allowed", "gzip", gzipped(t, `{"a":"`+strings.Repeat("x", small-8)+`"}`), 200, `{"a":"` + strings.Repeat("x", small-8) + `"}`},
 		{"larger when inflated", "gzip", gzipped(t, `{"a":"`+strings.Repeat("x", small-7)+`"}`), 413, "Message too large"},

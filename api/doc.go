@@ -23,7 +23,7 @@
 //	cors.go        which pages may use an application
 //	credential.go  who asks
 //	params.go      query parameters and headers: what is wrong is named
-//	publish.go     one message; body.go and form.go: what a body becomes
+//	publish.go     one message; body.go, gunzip.go and form.go: what a body becomes
 //	batch.go       many messages; entry.go: one of them
 //	stream.go      a message a line
 //	limit.go       how many messages an application or a key may publish

@@ -15,8 +15,8 @@ type entry struct {
 	Channel  string          `json:"channel"`
 	Channels []string        `json:"channels"`
 	Data     json.RawMessage `json:"data"`
-	Exclude  string          `json:"exclude"`
-	TTL      ttlText         `json:"ttl"`
+	Exclude  *string         `json:"exclude"`
+	TTL      *ttlText        `json:"ttl"`
 }
 
 // ttlText is a time to live as text: "30s", or a number of seconds.

@@ -65,7 +65,7 @@ type recorder struct {
 
 // WriteHeader implements http.ResponseWriter.
 func (r *recorder) WriteHeader(status int) {
-	if r.status == 0 {
+	if r.status == 0 && status >= http.StatusOK { // else another is to come
 		r.status = status
 	}
 	r.ResponseWriter.WriteHeader(status)

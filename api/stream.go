@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -34,15 +35,12 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, grant pandapush.
 			return badParam(name, "Is not for streams of lines")
 		}
 	}
-	body, err := inflated(r)
+	body, err := inflated(r.Header, r.Body)
 	if err != nil {
 		return err
 	}
+	sendContinue(w, r)
 	control := http.NewResponseController(w)
-	// Else net/http would read the rest of the body before it sends the first answer. HTTP/2 can do it without being told.
-	if err := control.EnableFullDuplex(); err != nil && !errors.Is(err, http.ErrNotSupported) {
-		return fmt.Errorf("answer while reading: %w", err)
-	}
 	w.Header().Set("Content-Type", typeLines)
 	w.Header().Set("X-Accel-Buffering", "no") // nginx would collect the answers
 	w.WriteHeader(http.StatusOK)
@@ -58,6 +56,31 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, grant pandapush.
 	}
 	_ = control.SetWriteDeadline(time.Time{}) // the connection may serve other requests; net/http does not take it back
 	return nil
+}
+
+// answerEarly has an answer leave before the request's body has ended, be it that to the first line or a refusal: net/http would
+// read on until then. HTTP/2 can do it without being told.
+func answerEarly(w http.ResponseWriter) error {
+	if err := http.NewResponseController(w).EnableFullDuplex(); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return fmt.Errorf("answer while reading: %w", err)
+	}
+	return nil
+}
+
+// sendContinue asks a client for the body that it has offered to wait with. net/http does so only if the body is read before
+// the answer begins, and curl would wait a second for it.
+func sendContinue(w http.ResponseWriter, r *http.Request) {
+	if !strings.EqualFold(r.Header.Get("Expect"), "100-continue") {
+		return
+	}
+	for { // echo's writer takes any status for the answer's
+		outer, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			w.WriteHeader(http.StatusContinue)
+			return
+		}
+		w = outer.Unwrap()
+	}
 }
 
 // lines is one stream of lines. It has one goroutine, that of its request: it reads what has come, stores that, and answers,
@@ -87,8 +110,8 @@ func (l *lines) run(w http.ResponseWriter) {
 			return // the client is gone; it finds out what is stored when it asks
 		}
 	}
-	if errors.Is(l.err, errLineTooLong) {
-		_, _ = w.Write(answerLine(nil, l.err)) // the client may be gone
+	if p, ok := errors.AsType[*problem](l.err); ok { // it is what the client sent
+		_, _ = w.Write(answerLine(nil, p)) // the client may be gone
 	}
 }
 
@@ -107,7 +130,8 @@ func (l *lines) read() (group [][]byte) {
 		l.err = context.Cause(l.server.drained)
 		return nil
 	}
-	for size := 0; len(group) < groupLines && size < groupBytes; {
+	// No more than the limits let through at once: the answers to the first ones must not wait for the last.
+	for size, most := 0, l.portion(); len(group) < most && size < groupBytes; {
 		line, err := l.line()
 		if len(bytes.TrimSpace(line)) > 0 && (err == nil || errors.Is(err, io.EOF)) {
 			group = append(group, line)

@@ -2,7 +2,9 @@ package api
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -10,11 +12,16 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
 	"github.com/pandapush/pandapush"
 )
+
+// patience is how long a test waits for what must not take long; less than the readTimeout after which net/http answers
+// whoever does not end a request.
+const patience = readTimeout / 2
 
 // duplex is a stream of lines over a real connection: what is sent is answered while the request goes on.
 type duplex struct {
@@ -36,6 +43,9 @@ func (f *fixture) openLines(t *testing.T, headers ...string) *duplex {
 	_, err = fmt.Fprintf(conn, "POST /batch/app1 HTTP/1.1\r\nHost: x\r\nAuthorization: %s\r\nContent-Type: %s\r\nTransfer-Encoding: chunked\r\n%s\r\n",
 		basic(key), typeLines, strings.Join(append(headers, ""), "\r\n"))
 	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
 		t.Fatal(err)
 	}
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -211,6 +221,99 @@ func TestLinesWithinLimits(t *testing.T) {
 	d.over()
 	if bucket.refusals == 0 || bucket.most > 2 {
 		t.Errorf("%d refusals, at most %d at a time", bucket.refusals, bucket.most)
+	}
+}
+
+// gate is a Limiter that waits for something to come through it.
+type gate chan struct{}
+
+func (g gate) Take(context.Context, pandapush.AppID, string, float64, int, int) (left int, wait time.Duration) {
+	<-g
+	return 0, 0
+}
+
+// TestLinesThatWaitHoldUpNoAnswers: what the limits let through is answered before the rest has its turn.
+func TestLinesThatWaitHoldUpNoAnswers(t *testing.T) {
+	t.Parallel()
+	limiter := make(gate, 1)
+	limiter <- struct{}{}
+	f := newFixture(t, Config{Limiter: limiter, Rate: Rate{PerSecond: 1, Burst: 2}})
+	d := f.openLines(t)
+	d.send(line(1) + line(2) + line(3))
+	d.send("")
+	for n := 1; n <= 3; n++ {
+		if got := d.next(); got.ID != at(n).String() {
+			t.Errorf("line %d: %+v", n, got)
+		}
+		if n == 2 {
+			limiter <- struct{}{}
+		}
+	}
+	d.over()
+}
+
+// TestLinesInflated: a line is answered once it has come, however the body is divided, and damage is said.
+func TestLinesInflated(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Config{})
+	d := f.openLines(t, "Content-Encoding: gzip")
+	for n := 1; n <= 3; n++ {
+		d.send(gzipped(t, line(n)))
+		if got := d.next(); got.ID != at(n).String() {
+			t.Errorf("line %d: %+v", n, got)
+		}
+	}
+	d.send("no gzip any more")
+	if got := d.next(); got.Type != docs+"invalid-body" {
+		t.Errorf("%+v", got)
+	}
+	d.over()
+	d = f.openLines(t, "Content-Encoding: gzip")
+	d.send("no gzip at all")
+	if got := d.next(); got.Detail != errNoGzip.Error() {
+		t.Errorf("%+v", got)
+	}
+	d.over()
+}
+
+// TestRefusedLinesAreAnsweredAtOnce: who opens a stream that is refused hears so, and need not end it before.
+func TestRefusedLinesAreAnsweredAtOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Config{})
+	for header, status := range map[string]int{"Idempotency-Key: x": http.StatusBadRequest, "Content-Encoding: br": http.StatusUnsupportedMediaType} {
+		if d := f.openLines(t, header); d.status != status {
+			t.Errorf("%s: %d", header, d.status)
+		}
+	}
+	f.keys.set(pandapush.Settings{Suspended: true})
+	if d := f.openLines(t); d.status != http.StatusForbidden {
+		t.Errorf("suspended: %d", d.status)
+	}
+}
+
+// TestLinesOfAClientThatWaitsToBeAsked: the body comes after a 100, which net/http's client would wait for.
+func TestLinesOfAClientThatWaitsToBeAsked(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Config{})
+	server := httptest.NewServer(f.echo)
+	defer server.Close()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/batch/app1", unsized{strings.NewReader(line(1))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header = http.Header{"Authorization": {basic(key)}, "Content-Type": {typeLines}, "Expect": {"100-continue"}}
+	transport := &http.Transport{ExpectContinueTimeout: time.Hour}
+	defer transport.CloseIdleConnections()
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(response.Body)
+	if err := errors.Join(err, response.Body.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if want := `{"id":"` + at(1).String() + "\"}\n"; string(text) != want || response.StatusCode != http.StatusOK {
+		t.Errorf("%d %q", response.StatusCode, text)
 	}
 }
 
