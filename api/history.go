@@ -66,6 +66,13 @@ func (s *Server) history(w http.ResponseWriter, r *http.Request, pattern pandapu
 	if err != nil {
 		return fmt.Errorf("read history: %w", err)
 	}
+	if q.since.Epoch != "" && page.entries > 0 { // the stream may have been trimmed while it was read
+		now, err := s.config.Stream.Span(r.Context(), pattern.App())
+		if err != nil {
+			return fmt.Errorf("read history: %w", err)
+		}
+		q.findGap(now)
+	}
 	send(w, http.StatusOK, typeJSON, page.encode(span, q.gap))
 	return nil
 }
@@ -97,24 +104,26 @@ type gap struct {
 func readHistory(r *http.Request, pattern pandapush.Pattern) (*historyQuery, error) {
 	query, q := readParams(r), &historyQuery{pattern: pattern}
 	query.forbid("Is for event streams", "channel")
-	switch order := query.text("order"); order {
-	case "", "newest":
+	switch order := query.text("order"); {
+	case order == "newest", query.values["order"] == nil:
 		q.backwards = true
-	case "oldest":
-	default:
+	case order != "oldest":
 		query.fail("order", "Takes newest or oldest")
 	}
 	q.limit = query.number("limit", 1, maxLimit, defaultLimit)
 	if n, err := strconv.Atoi(query.text("since")); err == nil {
 		if n < 1 || n > maxLimit {
-			query.fail("since", fmt.Sprintf("Takes 1 to %d messages", maxLimit))
+			query.fail("since", takesStart)
 		}
 		query.forbid("Conflicts with a number of messages in since", "limit")
 		q.limit, q.reverse, q.backwards = n, !q.backwards, true
 	} else {
-		q.since, q.sinceAge = query.moment(pattern.App(), "since", `a cursor, a number of messages, or a time ago like "2m"`)
+		q.since, q.sinceAge = query.moment(pattern.App(), "since", takesStart)
 	}
-	q.until, q.untilAge = query.moment(pattern.App(), "until", `a cursor, or a time ago like "2m"`)
+	q.until, q.untilAge = query.moment(pattern.App(), "until", `Takes a cursor, or a time ago like "2m"`)
+	if q.untilAge > q.sinceAge && q.sinceAge > 0 {
+		query.fail("until", "Is before since")
+	}
 	return q, query.err
 }
 
@@ -129,7 +138,7 @@ func (p *params) moment(app pandapush.AppID, name, takes string) (pandapush.Curs
 	}
 	cursor, err := pandapush.ParseCursor(app, text)
 	if err != nil {
-		p.fail(name, "Takes "+takes)
+		p.fail(name, takes)
 	}
 	return cursor, 0
 }
@@ -154,11 +163,11 @@ func (s *Server) bound(ctx context.Context, q *historyQuery, span pandapush.Span
 	switch {
 	case q.since.Epoch != "":
 		q.after = q.since.Position
-		if why := span.Gap(q.since); why != "" {
-			q.gap = &gap{why, q.since.String(), pandapush.Cursor{Epoch: span.Epoch, Position: span.First}.String()}
-			if why != pandapush.GapTrimmed { // it is another stream, and all of it is news
-				q.after = pandapush.Position{}
-			}
+		if why := q.findGap(span); why != "" && why != pandapush.GapTrimmed { // it is another stream, and all of it is news
+			q.after = pandapush.Position{}
+		}
+		if q.until.Epoch != "" && q.until.Position.Compare(q.after) < 0 {
+			return badParam("until", "Is before since")
 		}
 	case q.sinceAge > 0:
 		at, err := s.config.Stream.Rewind(ctx, q.pattern.App(), 0, q.sinceAge)
@@ -170,20 +179,30 @@ func (s *Server) bound(ctx context.Context, q *historyQuery, span pandapush.Span
 	return nil
 }
 
+// findGap notes why the stream may lack something after the cursor in since, if that has not been noted before, and returns
+// it; "" if it has everything.
+func (q *historyQuery) findGap(span pandapush.Span) (why string) {
+	if why = span.Gap(q.since); why != "" && q.gap == nil {
+		q.gap = &gap{why, q.since.String(), pandapush.Cursor{Epoch: span.Epoch, Position: span.First}.String()}
+	}
+	return why
+}
+
 // historyPage is what was found.
 type historyPage struct {
 	messages []pandapush.Message
+	entries  int              // that were looked at
 	next     pandapush.Cursor // where to go on; zero if there is no more
 }
 
 // scan reads entries until there are enough that match, or too many that don't.
 func (s *Server) scan(ctx context.Context, q *historyQuery) (page historyPage, err error) {
 	now := s.config.Now()
-	for entries, bytes, more := 0, 0, true; more; {
+	for bytes, more := 0, true; more; {
 		if q.after.Compare(q.upTo) >= 0 {
 			return page.turned(q), nil
 		}
-		if len(page.messages) == q.limit || entries >= scanEntries || bytes >= scanBytes {
+		if len(page.messages) == q.limit || page.entries >= scanEntries || bytes >= scanBytes {
 			page.next = pandapush.Cursor{Epoch: q.epoch, Position: q.after}
 			if q.backwards {
 				page.next.Position = q.upTo
@@ -208,7 +227,7 @@ func (s *Server) scan(ctx context.Context, q *historyQuery) (page historyPage, e
 				more = true
 				break
 			}
-			entries, bytes = entries+1, bytes+len(m.Data)
+			page.entries, bytes = page.entries+1, bytes+len(m.Data)
 			q.pass(m.Cursor.Position)
 			if q.pattern.Matches(m.Channel) && !m.Expired(now) {
 				page.messages = append(page.messages, *m)

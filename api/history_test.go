@@ -86,7 +86,7 @@ func TestHistory(t *testing.T) {
 		{"*?since=" + c(9), nil, ""},
 		{"*?until=" + c(2), []int{2, 1}, ""},
 		{"*?since=" + c(2) + "&until=" + c(5), []int{5, 4, 3}, ""},
-		{"*?since=" + c(5) + "&until=" + c(2), nil, ""},
+		{"*?since=" + c(5) + "&until=" + c(5), nil, ""},
 		{"*?since=2m", []int{9, 8}, ""}, // the fake needs a minute a message
 		{"*?since=2m&order=oldest", []int{8, 9}, ""},
 		{"*?until=7m", []int{2, 1}, ""},
@@ -135,6 +135,20 @@ func TestHistoryGaps(t *testing.T) {
 		}
 		if !slices.Equal(p.numbers(), row.want) || reason != row.gap {
 			t.Errorf("since %s: %v, gap %q; want %v, gap %q", row.since, p.numbers(), reason, row.want, row.gap)
+		}
+	}
+}
+
+// TestHistoryTrimmedWhileItIsRead: what was there when the request came, and was gone when its turn came, is a gap as well.
+func TestHistoryTrimmedWhileItIsRead(t *testing.T) {
+	t.Parallel()
+	for _, order := range []string{"oldest", "newest"} {
+		f := newFixture(t, Config{})
+		f.fill(300)
+		f.stream.trimLater = 250
+		p := f.history("/app1/public/*?limit=1000&order=" + order + "&since=" + at(10).String())
+		if p.Gap == nil || p.Gap.Reason != "trimmed" || p.Gap.From != at(10).String() || p.Gap.To != at(250).String() {
+			t.Errorf("%s first: %d messages, gap %+v", order, len(p.Messages), p.Gap)
 		}
 	}
 }
@@ -272,6 +286,7 @@ func TestBadParameters(t *testing.T) {
 		{"limit=1&limit=2", "limit"},
 		{"order=up", "order"},
 		{"order=newest&order=newest", "order"},
+		{"order=", "order"},
 		{"since=0", "since"},
 		{"since=1001", "since"},
 		{"since=-5", "since"},
@@ -286,11 +301,16 @@ func TestBadParameters(t *testing.T) {
 		{"until=", "until"},
 		{"until=x", "until"},
 		{"until=" + lost.String(), "until"},
+		{"since=1m&until=2m", "until"},
+		{"since=" + at(2).String() + "&until=" + at(1).String() + "&order=oldest", "until"},
+		{"token=a&token=b", "token"},
+		{"limit=5&since=%zz", "since"},
 		{"channel=/app1/public/b", "channel"},
 		{"%zz", ""},
 		{"a;b", ""},
 	} {
 		f := newFixture(t, Config{})
+		f.fill(2)
 		wantProblem(t, f.do(http.MethodGet, "/channel/app1/public/a?"+row.query, ""), http.StatusBadRequest, "invalid-parameter", row.param)
 	}
 	for _, row := range []struct{ query, header, param string }{
@@ -307,6 +327,8 @@ func TestBadParameters(t *testing.T) {
 		{"exclude=A", "", "exclude"},
 		{"exclude=" + strings.Repeat("a", 65), "", "exclude"},
 		{"exclude=a&exclude=b", "", "exclude"},
+		{"exclude=%q", "", "exclude"},
+		{"token=&token=", "", "token"},
 		{"%zz", "", ""},
 		{"", "Idempotency-Key: ", "Idempotency-Key"},
 		{"", `Idempotency-Key: ""`, "Idempotency-Key"},

@@ -72,7 +72,9 @@ type memory struct {
 	messages []pandapush.Message
 	once     map[string]appended
 	trimmed  int // messages that are no longer kept
-	err      error
+
+	trimLater int // becomes trimmed once something has been read, if it is not zero
+	err       error
 }
 
 // appended is what is remembered under a key.
@@ -159,6 +161,7 @@ func (s *memory) Range(_ context.Context, _ pandapush.AppID, after, upTo pandapu
 
 // betweenLocked returns the kept messages after a position and up to another; that of the nth is n milliseconds.
 func (s *memory) betweenLocked(after, upTo pandapush.Position) []pandapush.Message {
+	defer func() { s.trimmed = max(s.trimmed, s.trimLater) }()
 	last := uint64(len(s.messages))
 	if upTo != (pandapush.Position{}) {
 		last = min(last, upTo.Millis)

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/pandapush/pandapush"
 )
@@ -26,9 +27,26 @@ func readParams(r *http.Request) *params {
 	}
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return &params{err: badParam("", "Malformed query")}
+		return &params{err: badParam(malformed(r.URL.RawQuery), "The query is not URL-encoded as it should be")}
 	}
-	return &params{values: values}
+	p := &params{values: values}
+	p.text("token") // which credentialOf has read
+	return p
+}
+
+// malformed returns the name of the parameter that makes a query one that can't be read; "" if it has none.
+func malformed(query string) string {
+	for pair := range strings.SplitSeq(query, "&") {
+		if _, err := url.ParseQuery(pair); err == nil {
+			continue
+		}
+		name, _, _ := strings.Cut(pair, "=")
+		if name, err := url.QueryUnescape(name); err == nil && utf8.ValidString(name) && !strings.Contains(name, ";") {
+			return name
+		}
+		return ""
+	}
+	return ""
 }
 
 // fail remembers what is wrong with a parameter.

@@ -36,7 +36,7 @@ type HistoryOptions struct {
 type Page struct {
 	Messages []Message `json:"messages"`
 	Cursor   string    `json:"cursor"` // where the application's stream ended: give it as Since, or as IfMatch
-	Next     string    `json:"next"`   // if there may be more: give it as Until, or with Oldest as Since; else ""
+	Next     string    `json:"next"`   // if there may be more: give it as Until, or, with Oldest and no number in Since, as Since; else ""
 	Gap      *Gap      `json:"gap"`    // not all after the cursor in Since is kept any more; nil if it is
 }
 

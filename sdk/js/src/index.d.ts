@@ -82,7 +82,7 @@ export interface Page {
   messages: Message[];
   /** Where the application's stream ended: give it as `since`, or as `ifMatch`. */
   cursor: string;
-  /** If there may be more: give it as `until`, or with oldest first as `since`. */
+  /** If there may be more: give it as `until`, or, with oldest first and no number in `since`, as `since`. */
   next?: string;
   /** Not all after the cursor in `since` is kept any more. */
   gap?: Gap;
