@@ -32,7 +32,7 @@ type Config struct {
 	// BatchWindow is the longest that a message waits, while others are being delivered, to leave together with those that
 	// come after it: fewer, larger frames. Default none.
 	BatchWindow time.Duration
-	// WriteTimeout is how long a socket whose client does not read may make no progress. Default 10 s.
+	// WriteTimeout is how long a connection whose client does not read may make no progress. Default 10 s.
 	WriteTimeout time.Duration
 	// HandshakeTimeout is how long the body of a request may take to arrive, and how long a socket may stay whose client has
 	// been granted nothing yet. Default 30 s.
@@ -53,6 +53,7 @@ type Config struct {
 // Limits bounds what a client can make the server keep or do. Zero fields take the defaults.
 type Limits struct {
 	FrameBytes    int // of one WebSocket frame or HTTP body; default 1 MiB
+	InputBytes    int // of all frames and bodies that are not answered yet, see budget; default 256 MiB
 	Messages      int // in one frame or body; default 1,000
 	DataBytes     int // of one published message; default 128 KiB
 	Subscriptions int // of one session; default 1,000
@@ -80,6 +81,7 @@ func (c *Config) setDefaults() {
 		value int
 	}{
 		{&l.FrameBytes, 1 << 20},
+		{&l.InputBytes, 256 << 20},
 		{&l.Messages, 1000},
 		{&l.DataBytes, 128 << 10},
 		{&l.Subscriptions, 1000},

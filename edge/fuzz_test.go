@@ -36,7 +36,8 @@ func fuzzNode(f *testing.F) *node {
 // recorder is a response that takes deadlines.
 type recorder struct{ *httptest.ResponseRecorder }
 
-func (recorder) SetReadDeadline(time.Time) error { return nil }
+func (recorder) SetReadDeadline(time.Time) error  { return nil }
+func (recorder) SetWriteDeadline(time.Time) error { return nil }
 
 // serveOnce has the server answer a request without a network.
 func (n *node) serveOnce(r *http.Request) (status int, body string) {

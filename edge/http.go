@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -41,9 +42,16 @@ func (e *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // servePost answers a body of Bayeux messages with an array of replies (bayeux.md §2.2 and §2.3).
 func (e *Server) servePost(w http.ResponseWriter, r *http.Request) {
 	allowOrigin(w, r)
-	payload, err := e.readPayload(w, r)
+	var input charge
+	defer e.input.charge(&input, 0)
+	payload, err := e.readPayload(w, r, &input)
 	var tooLarge *http.MaxBytesError
 	switch {
+	case errors.Is(err, errNoRoom):
+		e.stats.limited.WithLabelValues(limitInput).Inc()
+		w.Header().Set("Retry-After", "1")
+		w.Header().Set("Connection", "close") // else net/http would wait for the rest of the body
+		http.Error(w, "Too much is being sent at the moment", http.StatusServiceUnavailable)
 	case errors.As(err, &tooLarge):
 		e.stats.limited.WithLabelValues(limitFrame).Inc()
 		http.Error(w, fmt.Sprintf("Payload too large: at most %d bytes", tooLarge.Limit), http.StatusRequestEntityTooLarge)
@@ -93,9 +101,27 @@ func (e *Server) serveMessages(w http.ResponseWriter, r *http.Request, payload [
 	h.Set("Cache-Control", "no-cache, no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Length", strconv.Itoa(len(reply)))
-	if _, err := w.Write(reply); err != nil {
+	if err := e.write(w, reply); err != nil {
 		e.cfg.Log.Debug("reply not written", "err", err)
 	}
+}
+
+// write writes the body of a response. A client that does not read it is given up after the write timeout, and net/http then
+// closes the connection.
+func (e *Server) write(w http.ResponseWriter, body []byte) error {
+	control := http.NewResponseController(w)
+	for chunk := range slices.Chunk(body, drainChunk) {
+		if err := control.SetWriteDeadline(time.Now().Add(e.cfg.WriteTimeout)); err != nil {
+			return err
+		}
+		if _, err := w.Write(chunk); err != nil {
+			return err
+		}
+	}
+	if err := control.Flush(); err != nil {
+		return err
+	}
+	return control.SetWriteDeadline(time.Time{}) // the connection may serve other requests
 }
 
 // errPayload is the error of a request in which there are no messages to be found.
@@ -103,8 +129,9 @@ var errPayload = errors.New("no messages in the request")
 
 // readPayload returns the Bayeux payload of a POST: the body of a JSON request, the field "message" of a form. Browsers send
 // forms as text/plain to save a preflight, so every type but JSON is read as one, unless the body looks like JSON. A body
-// has to arrive within the handshake timeout. The error is a *http.MaxBytesError, or anything else for a bad request.
-func (e *Server) readPayload(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+// has to arrive within the handshake timeout. The error is a *http.MaxBytesError, or errNoRoom, or anything else for a bad
+// request.
+func (e *Server) readPayload(w http.ResponseWriter, r *http.Request, input *charge) ([]byte, error) {
 	limit := int64(e.cfg.Limits.FrameBytes)
 	if r.ContentLength > limit {
 		return nil, &http.MaxBytesError{Limit: limit}
@@ -113,7 +140,7 @@ func (e *Server) readPayload(w http.ResponseWriter, r *http.Request) ([]byte, er
 	if err := control.SetReadDeadline(time.Now().Add(e.cfg.HandshakeTimeout)); err != nil {
 		return nil, fmt.Errorf("bound the reading of a body: %w", err)
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	body, err := io.ReadAll(&chargedReader{Reader: http.MaxBytesReader(w, r.Body, limit), budget: &e.input, charge: input})
 	if err != nil {
 		return nil, err
 	}

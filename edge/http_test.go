@@ -3,10 +3,12 @@ package edge
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +125,24 @@ func TestBodyThatNeverArrivesIsRefused(t *testing.T) {
 	answer, err := io.ReadAll(conn) // the server closes: it could not read on
 	if err != nil || !strings.HasPrefix(string(answer), "HTTP/1.1 400 ") {
 		t.Errorf("%q, %v", answer, err)
+	}
+}
+
+// A client that does not read what it is answered is not waited for.
+func TestAnswersHaveToBeRead(t *testing.T) {
+	n := startNode(t, func(c *Config) { c.WriteTimeout = 50 * time.Millisecond })
+	conn := n.rawConn(t)
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		t.Fatal(err)
+	}
+	body := `[` + strings.Repeat(`{"channel":"/meta/x","id":"`+strings.Repeat("x", 900)+`"},`, 999) + `{}]`
+	request := fmt.Sprintf("POST /push HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	for {
+		if _, err := io.WriteString(conn, request); errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal("the server still has the connection")
+		} else if err != nil {
+			return // it has closed it
+		}
 	}
 }
 

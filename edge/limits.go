@@ -13,6 +13,7 @@ import (
 // The names that limits have in the metrics, where no error says which it was.
 const (
 	limitFrame     = "frame_bytes"
+	limitInput     = "input_bytes"
 	limitSockets   = "sockets"
 	limitHandshake = "handshake_time"
 )

@@ -82,6 +82,7 @@ type Server struct {
 	upgrader  *gws.Upgrader
 	packed    *gws.Upgrader // of sockets with compression; nil if there is none
 	inflater  frame.Inflater
+	input     budget
 	conns     connLimits
 	flush     *flusher
 	hub       *hub
@@ -109,6 +110,7 @@ func New(cfg Config) *Server {
 		cfg: cfg, authority: pandapush.NewAuthority(cfg.Keys), flush: newFlusher(cfg.BatchWindow),
 		draining: make(chan struct{}), readers: make(chan struct{}, maxReaders),
 	}
+	e.input.limit = int64(cfg.Limits.InputBytes)
 	e.upgrader = newUpgrader(false)
 	if cfg.Compression {
 		e.packed = newUpgrader(true)

@@ -33,6 +33,7 @@ type socket struct {
 	// Owned by whoever's turn it is to read.
 	frames frame.Reader
 	ending bool // what comes is not looked at any more
+	input  charge
 
 	session atomic.Pointer[session] // whose path this socket is or was last; stored by whoever reads
 	heard   atomic.Int64            // when the last whole frame came, Unix nanoseconds
@@ -120,6 +121,19 @@ func (s *socket) take(p []byte) {
 	case complete || s.began.Load() == 0: // another one than before
 		s.began.Store(now)
 	}
+	s.count()
+}
+
+// count charges the socket with what has come of a message that has not ended. While the client does not read the answers to
+// the last one, which may be as long, that counts on.
+func (s *socket) count() {
+	held := s.frames.Held()
+	if s.net.Blocked() {
+		held = max(held, int(s.input)+uncharged)
+	}
+	if !s.ending && !s.server.input.charge(&s.input, held) {
+		s.fail(errNoRoom)
+	}
 }
 
 // handle answers one message. While the client does not read its replies nothing more of it is handled.
@@ -165,10 +179,14 @@ func (s *socket) fail(err error) {
 	if !ok {
 		wrong = &frame.Error{Code: frame.CodeProtocol}
 	}
-	if wrong.Code == frame.CodeTooLarge {
+	switch wrong.Code {
+	case frame.CodeTooLarge:
 		s.server.stats.limited.WithLabelValues(limitFrame).Inc()
+	case frame.CodeTryLater:
+		s.server.stats.limited.WithLabelValues(limitInput).Inc()
 	}
-	s.ending = true
+	s.ending, s.frames = true, frame.Reader{}
+	s.server.input.charge(&s.input, 0)
 	s.endWith(endProtocol, s.net.Refuse, wrong.Code, wrong.Text)
 }
 
@@ -189,6 +207,7 @@ func (s *socket) recover() {
 // finish detaches the session. It implements connOwner.
 func (s *socket) finish(error) {
 	e, why := s.server, s.endReason()
+	e.input.charge(&s.input, 0)
 	e.stats.closed.WithLabelValues(string(why)).Inc()
 	if sess := s.session.Load(); sess != nil {
 		e.leave(sess, s, why)

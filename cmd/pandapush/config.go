@@ -161,10 +161,11 @@ type serveFlags struct {
 	ConnectTimeout   span    `default:"30s" help:"How long a Bayeux connect is held; a session ends after twice as long without one."`
 	PingInterval     span    `default:"25s" help:"How long a WebSocket may be silent before it is pinged; it is closed after twice as long."`
 	BatchWindow      wait    `default:"5ms" help:"Longest that a message waits on a busy node to leave together with those after it; 0 for no wait."`
-	WriteTimeout     span    `default:"10s" help:"How long a WebSocket whose client does not read may stay."`
+	WriteTimeout     span    `default:"10s" help:"How long a connection whose client does not read may stay."`
 	MaxMessageBytes  count   `default:"131072" help:"Largest published message."`
 	MaxBatchBytes    count   `default:"8388608" help:"Largest body of a batch."`
 	MaxFrameBytes    count   `default:"1048576" help:"Largest WebSocket frame or body of Bayeux messages."`
+	MaxInputBytes    count   `default:"268435456" help:"Frames and bodies of Bayeux messages that all clients may be sending at a time, those of up to 16 KiB aside."`
 	MaxBatchMessages count   `default:"1000" help:"Messages in one WebSocket frame or body of Bayeux messages."`
 	MaxSubscriptions count   `default:"1000" help:"Subscriptions of one session."`
 
@@ -202,6 +203,12 @@ func (f serveFlags) address() string {
 		return string(f.Listen)
 	}
 	return fmt.Sprintf(":%d", f.Port)
+}
+
+// answerTimeout returns what bounds the time from a request to the end of its answer, for answers that have no bounds of
+// their own: a connect may be held, and a slow client may take long to read.
+func (f serveFlags) answerTimeout() time.Duration {
+	return time.Duration(f.ConnectTimeout) + 12*time.Duration(f.WriteTimeout)
 }
 
 // hasDev reports whether a development application is asked for; the three settings go together.

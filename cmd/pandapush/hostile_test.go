@@ -25,13 +25,13 @@ const (
 	crowdSize = 500
 	// mostMemory is what the server may take meanwhile, in bytes of heap and stacks. It would be several times that if each
 	// hostile connection had the megabyte that it announces.
-	mostMemory = 128 << 20
+	mostMemory = 192 << 20
 )
 
 // TestHostileClients holds all kinds of bad connections open at the same time, one kind after the other: a client that
 // behaves is served throughout, memory stays bounded, and when they are gone nothing is left of them.
 func TestHostileClients(t *testing.T) {
-	n := forkNode(t, settings(t).with(vars{"PING_INTERVAL": "5s", "WRITE_TIMEOUT": "2s", "WEBSOCKET_COMPRESSION": "true"}))
+	n := forkNode(t, settings(t).with(vars{"CONNECT_TIMEOUT": "10s", "PING_INTERVAL": "5s", "WRITE_TIMEOUT": "2s", "WEBSOCKET_COMPRESSION": "true", "MAX_INPUT_BYTES": "8388608"}))
 	guest := newGuest(t, n)
 	guest.talk(10)
 	before := n.gauge(t, "go_goroutines")
@@ -47,11 +47,13 @@ func TestHostileClients(t *testing.T) {
 		{"sockets that never begin a session", idleSockets},
 		{"frames that never end", slowFrames},
 		{"frames in parts that never end", slowParts},
+		{"frames and bodies of which all but the end comes", endless},
 		{"frames and bodies that are too long", tooLong},
 		{"compressed frames that grow", bombs},
 		{"sessions without a connect", sessionsWithoutConnect},
 		{"guessed client ids", guesses},
 		{"subscribers that do not read", deafSubscribers},
+		{"requests whose answers are not read", deafRequests},
 	} {
 		c := attack.begin(t, n)
 		for range 5 {
@@ -244,6 +246,37 @@ func slowFrames(t *testing.T, n *node) crowd {
 func slowParts(t *testing.T, n *node) crowd {
 	t.Helper()
 	return newSockets(t, n, "\x01\x81\x00\x00\x00\x00[\x00\xff\x00\x00\x00\x00\x00\x0f\xff\x00\x00\x00\x00\x00 ", " ")
+}
+
+// endless frames and bodies have 256 KiB each, but for the last byte.
+func endless(t *testing.T, n *node) crowd {
+	t.Helper()
+	const length = 256 << 10
+	almost := "[" + strings.Repeat(" ", length-2)
+	return crowd{conns: slices.Concat(
+		pour(newSockets(t, n, "", "").conns, "\x81\xff\x00\x00\x00\x00\x00\x04\x00\x00\x00\x00\x00\x00"+almost),
+		pour(newCrowd(t, n, "", "").conns, postOf(length)+almost),
+	)}
+}
+
+// pour sends text on each of the connections, as far as the server takes it: it may refuse what comes.
+func pour(conns []net.Conn, text string) []net.Conn {
+	for _, conn := range conns {
+		_ = conn.SetWriteDeadline(time.Now().Add(patience))
+		_, _ = io.WriteString(conn, text)
+	}
+	return conns
+}
+
+// deafRequests ask for much again and again, and read nothing.
+func deafRequests(t *testing.T, n *node) crowd {
+	t.Helper()
+	body := "[" + strings.Repeat(`{"channel":"/meta/x","id":"`+strings.Repeat("x", 200)+`"},`, 999) + "{}]"
+	c := newCrowd(t, n, "", "")
+	for _, conn := range c.conns {
+		go pour([]net.Conn{conn}, strings.Repeat(postOf(len(body))+body, 20)) // until the server closes it, or the test does
+	}
+	return c
 }
 
 // tooLong announces frames and bodies of more than is taken.

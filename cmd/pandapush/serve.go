@@ -191,7 +191,7 @@ func (s *server) buildFront(metrics *prometheus.Registry) error {
 		Timeout: time.Duration(s.cfg.ConnectTimeout), PingInterval: time.Duration(s.cfg.PingInterval), BatchWindow: time.Duration(s.cfg.BatchWindow), WriteTimeout: time.Duration(s.cfg.WriteTimeout),
 		PresenceTTL: time.Duration(s.cfg.PresenceTTL),
 		Limits: edge.Limits{
-			FrameBytes: int(s.cfg.MaxFrameBytes), Messages: int(s.cfg.MaxBatchMessages), DataBytes: int(s.cfg.MaxMessageBytes),
+			FrameBytes: int(s.cfg.MaxFrameBytes), InputBytes: int(s.cfg.MaxInputBytes), Messages: int(s.cfg.MaxBatchMessages), DataBytes: int(s.cfg.MaxMessageBytes),
 			Subscriptions: int(s.cfg.MaxSubscriptions), Sessions: int(s.cfg.MaxSessionsPerAddress), PublishRate: int(s.cfg.MaxPublishesPerSecond),
 			PresenceBytes: int(s.cfg.MaxPresenceBytes),
 		},
@@ -223,6 +223,7 @@ func (s *server) buildFront(metrics *prometheus.Registry) error {
 		Handler:           router,
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
+		WriteTimeout:      s.cfg.answerTimeout(),
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what strangers do wrong with TCP and HTTP
 	}

@@ -12,6 +12,7 @@ const (
 	CodePolicy     = 1008
 	CodeTooLarge   = 1009
 	CodeUnexpected = 1011
+	CodeTryLater   = 1013
 )
 
 // Error is what a client did wrong. The connection has to end with its code.

@@ -32,6 +32,14 @@ type part struct {
 // Partial reports whether a message has begun and not ended.
 func (r *Reader) Partial() bool { return r.part != nil }
 
+// Held returns how many bytes are kept of a message that has begun and not ended.
+func (r *Reader) Held() int {
+	if r.part == nil {
+		return 0
+	}
+	return len(r.part.frame) + len(r.part.message)
+}
+
 // Next takes what has come, and returns the first message that it completes and what is behind it. If it completes none
 // the message has no opcode, and all of p has been taken. Next changes p: a payload is unmasked where it is, and the message
 // may be a part of p.
