@@ -142,6 +142,10 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("channel %q: %v", channel, err)
 		}
 	}
+	_, err := newClient(t, "http://127.0.0.1:1").Publish(t.Context(), "/devapp/public/a", struct{}{}, &PublishOptions{IdempotencyKey: "a\nb"})
+	if err == nil || errors.Is(err, errConnection) { // which would be tried again
+		t.Errorf("a key with a line feed: %v", err)
+	}
 	for _, config := range []Config{{}, {URL: "ftp://host"}, {URL: "http://u:p@host"}, {URL: "http://host", Key: "k"}, {URL: "http://host", Token: "t", Key: "k", Secret: "s"}} {
 		if _, err := New(config); err == nil {
 			t.Errorf("%+v is accepted", config)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"strings"
 	"time"
 )
 
@@ -80,6 +81,9 @@ func (c *Client) send(ctx context.Context, r request, accept string) (*http.Resp
 		request.Header.Set("Content-Type", "application/json")
 	}
 	for name, value := range r.header {
+		if strings.ContainsFunc(value, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+			return nil, fmt.Errorf("%s has a control character in it", name)
+		}
 		request.Header.Set(name, value)
 	}
 	answer, err := c.http.Do(request)

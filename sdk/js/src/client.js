@@ -18,10 +18,10 @@ export class Client {
     this.#connection = new Connection({ url, authorization, timeout, attempts });
   }
 
-  async publish(channel, data, { idempotencyKey = randomUUID(), ifMatch, ttl, exclude, signal } = {}) {
+  async publish(channel, data, { idempotencyKey, ifMatch, ttl, exclude, signal } = {}) {
     checkChannel(channel);
-    const headers = { "Idempotency-Key": idempotencyKey };
-    if (ifMatch !== undefined) headers["If-Match"] = ifMatch;
+    const headers = once(idempotencyKey);
+    if (ifMatch != null) headers["If-Match"] = ifMatch;
     const request = {
       method: "POST",
       target: `/channel${channel}${query({ ttl, exclude })}`,
@@ -32,11 +32,13 @@ export class Client {
     return id;
   }
 
-  async batch(messages, { idempotencyKey = randomUUID(), signal } = {}) {
+  async batch(messages, { idempotencyKey, signal } = {}) {
+    if (!Array.isArray(messages) || messages.length === 0)
+      throw new TypeError("a batch is an array of messages, and not empty");
     const first = messages[0]?.channel ?? messages[0]?.channels?.[0];
     checkChannel(first);
     const app = first.split("/")[1];
-    const headers = { "Idempotency-Key": idempotencyKey };
+    const headers = once(idempotencyKey);
     const request = { method: "POST", target: `/batch/${app}`, body: encode(messages), headers };
     const { results } = await this.#connection.call(`batch for ${app}`, request, signal);
     return results;
@@ -70,6 +72,11 @@ function checkChannel(name) {
   if (typeof name !== "string" || !/^\/[A-Za-z0-9]+(\/[A-Za-z0-9_~*-]+){2,}$/.test(name)) {
     throw new TypeError(`invalid channel ${JSON.stringify(name)}: it takes the form /application/kind/path`);
   }
+}
+
+// once returns the header that names a request. Every one that stores something has it: without, it could not be sent again.
+function once(key) {
+  return { "Idempotency-Key": key ?? randomUUID() };
 }
 
 function encode(data) {

@@ -31,7 +31,7 @@ export class Connection {
       } catch (error) {
         signal?.throwIfAborted();
         if (!passes(error) || attempt >= this.attempts || error.retryAfter > maxRetryAfter) throw error;
-        await sleep(pause(attempt, error), undefined, { signal });
+        await rest(pause(attempt, error), signal);
       }
     }
   }
@@ -50,9 +50,10 @@ export class Connection {
     const all = { Accept: "application/json", "User-Agent": "pandapush-server-js", ...headers };
     if (this.#authorization) all.Authorization = this.#authorization;
     if (body !== undefined) all["Content-Type"] = "application/json";
+    const sendable = new Headers(all); // throws at what no request can have in its head
     try {
       // A redirect would turn a publish into a GET, which looks like a success.
-      return await fetch(this.#base + target, { method, body, headers: all, signal, redirect: "manual" });
+      return await fetch(this.#base + target, { method, body, headers: sendable, signal, redirect: "manual" });
     } catch (error) {
       throw new ConnectionError(what, error);
     }
@@ -66,6 +67,13 @@ export async function text(what, response) {
   } catch (error) {
     throw new ConnectionError(what, error);
   }
+}
+
+// rest waits. If signal is aborted meanwhile it throws why.
+export async function rest(milliseconds, signal) {
+  await sleep(milliseconds, undefined, { signal }).catch((error) => {
+    throw signal?.aborted ? signal.reason : error;
+  });
 }
 
 // pause returns how long to wait after a failed attempt, in milliseconds: any time up to a bound that doubles, so that clients

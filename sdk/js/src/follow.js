@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { pause, text } from "./connection.js";
+import { pause, rest, text } from "./connection.js";
 import { EndedError, PandapushError, passes } from "./errors.js";
 import { readEvents } from "./events.js";
 
@@ -33,7 +32,7 @@ export class Follower {
         this.#signal?.throwIfAborted();
         const tried = !this.#begun && this.#failures >= this.#connection.attempts;
         if (!passes(error) || tried) throw error;
-        await sleep(this.#pause(error), undefined, { signal: this.#signal });
+        await rest(this.#pause(error), this.#signal);
       }
     }
   }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Client, ConnectionError, PandapushError } from "pandapush-server";
-import { pause } from "../src/connection.js";
+import { pause, rest } from "../src/connection.js";
 import { Server, serve, startCutter } from "./server.js";
 
 test("publishes, and reads back", async (t) => {
@@ -95,7 +95,9 @@ test("sends nothing that can't be right", async () => {
     await assert.rejects(client.publish(channel, {}), /invalid channel/);
   }
   await assert.rejects(client.publish("/devapp/public/a", undefined), /JSON/);
-  await assert.rejects(client.batch([]), /invalid channel/);
+  await assert.rejects(client.batch([]), /not empty/);
+  await assert.rejects(client.batch(undefined), /not empty/);
+  await assert.rejects(client.publish("/devapp/public/a", {}, { idempotencyKey: "\u6f22" }), TypeError);
   for (const config of [
     { url: "ftp://host" },
     { url: "http://u:p@host" },
@@ -126,10 +128,15 @@ test("tries again what may work later, under the same key", async (t) => {
   ]) {
     keys = [];
     answer = [status, headers];
-    await assert.rejects(client.publish("/devapp/public/a", {}), { name: "PandapushError", status, kind: "" });
+    // A caller whose own key is missing has one all the same.
+    await assert.rejects(client.publish("/devapp/public/a", {}, { idempotencyKey: null, ifMatch: null }), {
+      name: "PandapushError",
+      status,
+      kind: "",
+    });
     assert.equal(keys.length, sent, `status ${status}`);
     assert.equal(new Set(keys).size, 1);
-    assert.ok(keys[0]);
+    assert.match(keys[0], /^[0-9a-f-]{36}$/);
   }
 });
 
@@ -151,4 +158,12 @@ test("gives up a server that says nothing, and when it is told to", async (t) =>
   const call = patient.publish("/devapp/public/a", {}, { signal: stop.signal });
   stop.abort(new Error("enough"));
   await assert.rejects(call, /enough/);
+});
+
+test("tells why it was told to give up, also between two attempts", async () => {
+  const stop = new AbortController();
+  const waiting = rest(3_600_000, stop.signal);
+  const enough = new Error("enough");
+  stop.abort(enough);
+  await assert.rejects(waiting, enough);
 });

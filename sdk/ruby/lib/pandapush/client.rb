@@ -34,9 +34,9 @@ module Pandapush
     # if_match:: a cursor: stored only if nothing newer is on the channel, else a RefusedError of the kind "changed"
     # ttl:: seconds for which those who read the past get the message, at least 1
     # exclude:: client id of a session that does not get it
-    def publish(channel, data, idempotency_key: SecureRandom.uuid, if_match: nil, ttl: nil, exclude: nil)
+    def publish(channel, data, idempotency_key: nil, if_match: nil, ttl: nil, exclude: nil)
       check(channel)
-      headers = { "Idempotency-Key" => idempotency_key, "If-Match" => if_match }.compact
+      headers = { **once(idempotency_key), "If-Match" => if_match }.compact
       target = "/channel#{channel}#{query(ttl: ttl, exclude: exclude)}"
       answer = @connection.call("publish on #{channel}", Net::HTTP::Post, target, body: JSON.generate(data), headers: headers)
       answer["id"]
@@ -45,13 +45,14 @@ module Pandapush
     # Stores up to 1,000 messages for channels of one application: all or none, and once, as publish does. Each is a Hash with
     # +data+ and a +channel+, or several +channels+, and may have +ttl+ and +exclude+. Returns a Result for each message and
     # channel, in their order.
-    def batch(messages, idempotency_key: SecureRandom.uuid)
+    def batch(messages, idempotency_key: nil)
+      raise ArgumentError, "a batch is an array of messages, and not empty" unless messages.is_a?(Array) && messages.any?
+
       body = JSON.generate(messages)
       first = JSON.parse(body).first.to_h
       channel = check(first["channel"] || first["channels"].to_a.first)
       app = channel.split("/")[1]
-      headers = { "Idempotency-Key" => idempotency_key }
-      answer = @connection.call("batch for #{app}", Net::HTTP::Post, "/batch/#{app}", body: body, headers: headers)
+      answer = @connection.call("batch for #{app}", Net::HTTP::Post, "/batch/#{app}", body: body, headers: once(idempotency_key))
       answer["results"].map { |result| Result.new(channel: result["channel"], id: result["id"]) }
     end
 
@@ -114,6 +115,9 @@ module Pandapush
 
       raise ArgumentError, "invalid channel #{channel.inspect}: it takes the form /application/kind/path"
     end
+
+    # The header that names a request. Every one that stores something has it: without, it could not be sent again.
+    def once(key) = { "Idempotency-Key" => key || SecureRandom.uuid }
 
     # A query of what is given, with its question mark.
     def query(**params)
