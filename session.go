@@ -13,6 +13,11 @@ type Session struct {
 	Behind   bool // the owner's flushed position does not hold for this session, only Cursors do
 	Created  time.Time
 
+	// Former is the last owner whose flushed position held for this session, if those who have claimed it since have saved
+	// nothing yet, until FormerAt by Redis' clock. "" if the owner has saved.
+	Former   string
+	FormerAt time.Time
+
 	// What an operator may want to know of the client; nothing depends on it.
 	Transport string // what it was attached by last: one of the constants below; "" before the first claim
 	UserAgent string // what it said with its handshake, at most MaxUserAgent bytes; "" if it did not

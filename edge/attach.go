@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"maps"
+	"math"
 	"time"
 
 	"github.com/pandapush/pandapush"
@@ -55,13 +56,13 @@ func (e *Server) attach(ctx context.Context, m *bayeux.Message, p path) (*sessio
 		return nil, err
 	}
 	s, here := e.sessions.get(id)
+	known := e.unsaved.get(id)
 	if here {
-		if final := s.finally(); final != nil { // on its way out, and what it writes now comes too late
-			record = complete(record, *final)
-			here = false
-		}
-	} else if owner != "" {
-		if record, err = e.takeOver(ctx, id, record, owner); err != nil {
+		known = s.finally() // it is on its way out, and what it writes now comes too late
+		here = known == nil
+	}
+	if !here {
+		if record, err = e.complete(ctx, id, record, owner, known); err != nil {
 			return nil, err
 		}
 	}
@@ -89,28 +90,57 @@ func (e *Server) attach(ctx context.Context, m *bayeux.Message, p path) (*sessio
 	return s, nil
 }
 
-// takeOver completes the record of a session that another node had attached. That node knows to the message what its
-// client has got; if it does not answer it is dead, and what it last wrote down about the streams is the best there is.
-func (e *Server) takeOver(ctx context.Context, id string, record pandapush.Session, owner string) (pandapush.Session, error) {
-	e.stats.takeovers.Inc()
-	if state, ok := e.askOwner(ctx, id, record.Fence, owner); ok {
-		if state != nil {
-			record = complete(record, *state)
+// complete adds to a claimed record what a former owner knows better: this node, whose record of the session may not have
+// been written in time, or the one that still had it attached.
+func (e *Server) complete(ctx context.Context, id string, record pandapush.Session, owner string, known *pandapush.Session) (pandapush.Session, error) {
+	if known != nil && (record.Fence == known.Fence+1 || record.Former == e.cfg.Node) {
+		return merge(record, *known), nil
+	}
+	if owner != "" {
+		e.stats.takeovers.Inc()
+		state, ok := e.askOwner(ctx, id, record.Fence, owner)
+		switch {
+		case state != nil:
+			return merge(record, *state), nil
+		case !ok && !record.Behind:
+			return e.advanceTo(ctx, record, owner, endless)
 		}
+	}
+	if record.Former == "" || record.Former == e.cfg.Node {
 		return record, nil
 	}
-	if record.Behind {
-		return record, nil
+	// Whoever claimed the session since has not saved it: it may not have learned of its claim.
+	switch state, ok := e.askOwner(ctx, id, record.Fence, record.Former); {
+	case state != nil:
+		return merge(record, *state), nil
+	case !ok:
+		return e.advanceTo(ctx, record, record.Former, pandapush.Position{Millis: uint64(max(0, record.FormerAt.Add(-formerLag).UnixMilli()))})
 	}
+	return record, nil
+}
+
+// formerLag is how long before a session was claimed the position of its former owner surely held for it: if that node went on for
+// a while without the session, what it handed out then is not the session's.
+const formerLag = 2 * time.Second
+
+// endless is after all positions.
+var endless = pandapush.Position{Millis: math.MaxUint64, Seq: math.MaxUint64}
+
+// advanceTo moves the cursors of a record to what a node that is dead had written down, but not beyond limit. Such a node
+// knew to the message what its clients had got; this is the best there is.
+func (e *Server) advanceTo(ctx context.Context, record pandapush.Session, node string, limit pandapush.Position) (pandapush.Session, error) {
 	apps := make([]pandapush.AppID, 0, len(record.Cursors))
 	for app := range record.Cursors {
 		apps = append(apps, app)
 	}
-	positions, err := e.cfg.Records.Position(ctx, owner, apps)
+	positions, err := e.cfg.Records.Position(ctx, node, apps)
 	if err != nil {
 		return record, err
 	}
 	for app, at := range positions {
+		if at.Position.Compare(limit) > 0 {
+			at.Position = limit
+		}
 		if c := record.Cursors[app]; c.Epoch == at.Epoch && c.Position.Compare(at.Position) < 0 {
 			record.Cursors[app] = at
 		}
@@ -118,9 +148,9 @@ func (e *Server) takeOver(ctx context.Context, id string, record pandapush.Sessi
 	return record, nil
 }
 
-// complete returns a claimed record with what its former holder knew better: what the client has got. Subscriptions are
-// as the record has them, since any node may change those.
-func complete(record, known pandapush.Session) pandapush.Session {
+// merge returns a claimed record with what its former holder knew better: what the client has got. Subscriptions are as the
+// record has them, since any node may change those.
+func merge(record, known pandapush.Session) pandapush.Session {
 	maps.Copy(record.Cursors, known.Cursors)
 	record.Answer = known.Answer
 	for pattern, sub := range record.Subscriptions {
@@ -397,8 +427,14 @@ func (e *Server) Mail(m pandapush.Mail) {
 // handOver gives up a session that another node has claimed, and tells that node how far it is.
 func (e *Server) handOver(m pandapush.Mail) {
 	var body []byte
-	if s, ok := e.sessions.get(m.Session); ok && s.olderThan(m.Fence) { // else the session has come back meanwhile
-		state := e.drop(s, endSuperseded)
+	state := e.unsaved.get(m.Session)
+	if s, ok := e.sessions.get(m.Session); ok {
+		if state = nil; s.olderThan(m.Fence) { // else the session has come back meanwhile
+			final := e.drop(s, endSuperseded)
+			state = &final
+		}
+	}
+	if state != nil {
 		var err error
 		if body, err = json.Marshal(state); err != nil {
 			e.cfg.Log.Error("handoff can't be written", "err", err)

@@ -104,7 +104,9 @@ func (e *Server) detach(s *session, keep outlet, why reason) {
 	if ok {
 		e.unhook(s, why)
 		if !s.follower {
-			e.save(s.id, final)
+			if !e.save(s.id, final) {
+				e.unsaved.keep(s.id, final)
+			}
 			e.sessions.remove(s)
 		}
 	}

@@ -297,8 +297,12 @@ func (n *memoryNode) ClaimSession(_ context.Context, id, transport string, ttl t
 	if s.Attached && s.Owner != n.name {
 		former = s.Owner
 	}
+	level, before := s.Attached && !s.Behind, s.Owner
 	s.Fence, s.Owner, s.Attached, s.Transport = s.Fence+1, n.name, true, transport
 	claimed := copied(s)
+	if level {
+		s.Former, s.FormerAt = before, n.now()
+	}
 	s.Behind = true // until its owner saves it
 	n.storeLocked(id, s, ttl)
 	return claimed, former, nil
@@ -332,7 +336,7 @@ func (m *memory) SaveSession(_ context.Context, id string, s pandapush.Session, 
 		return pandapush.ErrNotOwner
 	}
 	s = copied(s)
-	stored.Attached, stored.Behind, stored.Answer = s.Attached, s.Behind, s.Answer
+	stored.Attached, stored.Behind, stored.Answer, stored.Former = s.Attached, s.Behind, s.Answer, ""
 	maps.Copy(stored.Cursors, s.Cursors)
 	for pattern, sub := range stored.Subscriptions {
 		sub.From = s.Subscriptions[pattern].From

@@ -73,6 +73,9 @@ func (x *exchange) hold(alone bool) {
 	}
 	e.unhook(s, endAnswered)
 	saved := e.save(s.id, record) // before the answer, so that wherever the client comes next knows of it
+	if !saved && !record.Ack {
+		e.unsaved.keep(s.id, record)
+	}
 	e.sessions.remove(s)
 	switch {
 	case !record.Ack:

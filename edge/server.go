@@ -87,6 +87,7 @@ type Server struct {
 	flush     *flusher
 	hub       *hub
 	sessions  sessions
+	unsaved   unsaved
 	outlets   outlets
 	handoffs  handoffs
 	nodes     nodes

@@ -223,6 +223,7 @@ func (e *Server) writePositions(ctx context.Context) error {
 			}
 		}
 		e.writeExceptions(ctx, due)
+		e.writeUnsaved(ctx)
 		if len(news) > 0 {
 			if err := e.cfg.Records.SavePositions(ctx, news); err == nil {
 				maps.Copy(written, news)

@@ -23,6 +23,7 @@ const (
 	fieldAck      = "ack"      // "1" or "0"
 	fieldExpiry   = "expiry"   // "1" or "0"
 	fieldAnswer   = "answer"   // storedAnswer as JSON, or ""
+	fieldFormer   = "former"   // a node, a blank, and Unix milliseconds; written by session-claim.lua
 
 	fieldTransport = "transport"
 	fieldUserAgent = "agent"
@@ -89,6 +90,13 @@ func decodeSession(record map[string]string) (s pandapush.Session, err error) {
 		return pandapush.Session{}, fmt.Errorf("creation: %w", err)
 	}
 	s.Created = time.UnixMilli(created).UTC()
+	if node, at, ok := strings.Cut(record[fieldFormer], " "); ok {
+		millis, err := strconv.ParseInt(at, 10, 64)
+		if err != nil {
+			return pandapush.Session{}, fmt.Errorf("former owner: %w", err)
+		}
+		s.Former, s.FormerAt = node, time.UnixMilli(millis).UTC()
+	}
 	if s.Answer, err = decodeAnswer(record[fieldAnswer]); err != nil {
 		return pandapush.Session{}, fmt.Errorf("answer: %w", err)
 	}

@@ -1,20 +1,22 @@
 -- Makes a node the owner of a session. Until the owner says otherwise, its positions in the streams say nothing about the
--- session: it may have to catch up first.
+-- session: it may have to catch up first. Should it never say so, because it does not learn of its claim or is killed, those
+-- of the owner before it are the best there is: that one is noted as "former", with the time.
 --
 -- KEYS: session
 -- ARGV: node, time to live in milliseconds, transport
 -- Returns the fields and values of the session as they were before; none if there is no such session.
-local record = redis.call('HGETALL', KEYS[1])
+local record, was = redis.call('HGETALL', KEYS[1]), {}
 if #record == 0 then
   return record
 end
-local fence = 0
 for i = 1, #record, 2 do
-  if record[i] == 'fence' then
-    fence = tonumber(record[i + 1])
-  end
+  was[record[i]] = record[i + 1]
 end
-redis.call('HSET', KEYS[1], 'fence', string.format('%d', fence + 1), 'owner', ARGV[1], 'attached', '1', 'behind', '1',
+redis.call('HSET', KEYS[1], 'fence', string.format('%d', (tonumber(was.fence) or 0) + 1), 'owner', ARGV[1], 'attached', '1', 'behind', '1',
   'transport', ARGV[3])
+if was.attached == '1' and was.behind == '0' then
+  local now = redis.call('TIME')
+  redis.call('HSET', KEYS[1], 'former', was.owner .. string.format(' %d', now[1] * 1000 + math.floor(now[2] / 1000)))
+end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return record

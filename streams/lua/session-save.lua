@@ -25,6 +25,9 @@ end
 
 redis.call('HSET', KEYS[1], 'attached', ARGV[3], 'behind', ARGV[4], 'answer', ARGV[5])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
+if record.former then
+  redis.call('HDEL', KEYS[1], 'former')
+end
 local subscriptions = 7 + 2 * tonumber(ARGV[6])
 for i = 7, subscriptions - 1, 2 do
   local field = 'c:' .. ARGV[i]

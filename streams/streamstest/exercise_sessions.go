@@ -151,6 +151,8 @@ func fencing(t *testing.T, a, b *Node) {
 		t.Errorf("claimed after it was let go: former %q, cursor %v, %v", former, third.Cursors["shop"], err)
 	}
 
+	formerOwner(t, a, b)
+
 	var wg sync.WaitGroup
 	fences := make([]int64, 50)
 	for i := range fences {
@@ -166,6 +168,30 @@ func fencing(t *testing.T, a, b *Node) {
 	slices.Sort(fences)
 	if len(slices.Compact(fences)) != 50 {
 		t.Errorf("claims at the same time got the fences %v", fences)
+	}
+}
+
+// formerOwner claims a session several times without saving it: whose positions hold for it is not forgotten over that.
+func formerOwner(t *testing.T, a, b *Node) {
+	t.Helper()
+	create(t, a, "level", nil)
+	level := claim(t, a, "level")
+	level.Behind = false
+	save(t, a, "level", level)
+	if first := claim(t, b, "level"); first.Former != "" {
+		t.Errorf("its owner is named as its former one: %+v", first)
+	}
+	second := claim(t, a, "level")
+	if second.Former != "a" || time.Since(second.FormerAt).Abs() > time.Minute || !second.Behind {
+		t.Errorf("claimed after a claim that came to nothing: %+v", second)
+	}
+	third := claim(t, b, "level")
+	if third.Former != "a" || third.FormerAt != second.FormerAt {
+		t.Errorf("claimed after two claims that came to nothing: %+v", third)
+	}
+	save(t, b, "level", third)
+	if fourth := claim(t, a, "level"); fourth.Former != "" {
+		t.Errorf("claimed after it was saved: %+v", fourth)
 	}
 }
 
