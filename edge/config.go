@@ -29,8 +29,8 @@ type Config struct {
 	// PresenceTTL is how long a user stays in a room when its connection is lost without a word, at most as long as its
 	// session. Default 30 s.
 	PresenceTTL time.Duration
-	// BatchWindow is the longest that a message waits, while others are being delivered, to leave together with those that
-	// come after it: fewer, larger frames. Default none.
+	// BatchWindow is the longest that a message waits to leave together with those that come after it: in the answer to a poll,
+	// and while others are being delivered, in a frame. Default none.
 	BatchWindow time.Duration
 	// WriteTimeout is how long a connection whose client does not read may make no progress. Default 10 s.
 	WriteTimeout time.Duration

@@ -64,6 +64,7 @@ func newStage(t *testing.T, d *dialogue, transport string, nodes int, redis stri
 		// No pings: the clock makes leaps, and a socket that is silent for so long would be taken for dead.
 		change := func(c *Config) {
 			c.Timeout, c.PingInterval, c.Now, c.Script = d.timeout, 24*time.Hour, s.clock.get, script()
+			c.BatchWindow = d.window
 			c.HandshakeTimeout = 24 * time.Hour // a dialogue may leave one of its sockets unused
 		}
 		if redis == "" {

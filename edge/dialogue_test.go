@@ -20,6 +20,7 @@ type dialogue struct {
 	name    string
 	cases   []int
 	timeout time.Duration // Config.Timeout
+	window  time.Duration // Config.BatchWindow
 	alone   bool          // needs one node only
 	steps   []step
 }
@@ -147,10 +148,9 @@ func (d *dialogue) add(where, line string) error {
 	case line == "one node":
 		d.alone = true
 	case strings.HasPrefix(line, "timeout "):
-		var err error
-		if d.timeout, err = time.ParseDuration(strings.TrimPrefix(line, "timeout ")); err != nil {
-			return fmt.Errorf("%s: %w", where, err)
-		}
+		return setDuration(&d.timeout, where, line)
+	case strings.HasPrefix(line, "window "):
+		return setDuration(&d.window, where, line)
 	case line[0] == ' ' && last >= 0:
 		d.steps[last].text += "\n" + strings.TrimSpace(line)
 	case spoken == nil:
@@ -163,6 +163,15 @@ func (d *dialogue) add(where, line string) error {
 			return nil
 		}
 		d.steps = append(d.steps, s)
+	}
+	return nil
+}
+
+// setDuration reads a setting, as "name 1s".
+func setDuration(setting *time.Duration, where, line string) (err error) {
+	_, value, _ := strings.Cut(line, " ")
+	if *setting, err = time.ParseDuration(value); err != nil {
+		return fmt.Errorf("%s: %w", where, err)
 	}
 	return nil
 }

@@ -113,11 +113,12 @@ func (x *exchange) settle(p *poll) error {
 	return x.ctx.Err()
 }
 
-// waitPoll waits until p can be answered. The error is that of ctx: the client has gone.
+// waitPoll waits until p can be answered. A message waits for those right behind it, as they would have to wait for the next
+// poll: what is published in one batch arrives together. The error is that of ctx: the client has gone.
 func (e *Server) waitPoll(ctx context.Context, p *poll, hold time.Duration) error {
 	timer := time.NewTimer(hold)
 	defer timer.Stop()
-	draining, moment := e.draining, (<-chan time.Time)(nil)
+	draining, moment, gathered := e.draining, (<-chan time.Time)(nil), (<-chan time.Time)(nil)
 	for {
 		select {
 		case <-draining:
@@ -128,6 +129,11 @@ func (e *Server) waitPoll(ctx context.Context, p *poll, hold time.Duration) erro
 			continue
 		case <-moment:
 		case <-p.ready:
+			if gathered == nil {
+				gathered = time.After(e.cfg.BatchWindow)
+			}
+			continue
+		case <-gathered:
 		case <-p.over:
 		case <-timer.C:
 		case <-ctx.Done():

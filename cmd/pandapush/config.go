@@ -160,7 +160,7 @@ type serveFlags struct {
 	DrainSeconds     count   `default:"10" help:"After SIGTERM, time over which clients are sent away."`
 	ConnectTimeout   span    `default:"30s" help:"How long a Bayeux connect is held; a session ends after twice as long without one."`
 	PingInterval     span    `default:"25s" help:"How long a WebSocket may be silent before it is pinged; it is closed after twice as long."`
-	BatchWindow      wait    `default:"5ms" help:"Longest that a message waits on a busy node to leave together with those after it; 0 for no wait."`
+	BatchWindow      wait    `default:"5ms" help:"Longest that a message waits to leave together with those after it, in the answer to a poll and on a busy node; 0 for no wait."`
 	WriteTimeout     span    `default:"10s" help:"How long a connection whose client does not read may stay."`
 	MaxMessageBytes  count   `default:"131072" help:"Largest published message."`
 	MaxBatchBytes    count   `default:"8388608" help:"Largest body of a batch."`
