@@ -84,6 +84,22 @@ func (a *addresses) count(addr netip.Addr, id string, now time.Time, limit int) 
 	return true
 }
 
+// knows reports whether a session began or connected here lately, from that address. Of the zero address it is not known.
+func (a *addresses) knows(addr netip.Addr, id string) bool {
+	if !addr.IsValid() {
+		return true
+	}
+	hash := maphash.String(a.seed, id)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	at := a.all[addr]
+	if at == nil {
+		return false
+	}
+	_, known := at.sessions[hash]
+	return known
+}
+
 // end forgets a session that its client has ended.
 func (a *addresses) end(addr netip.Addr, id string) {
 	if !addr.IsValid() {

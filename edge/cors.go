@@ -1,6 +1,9 @@
 package edge
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // allowOrigin lets a page of any origin read the answer. No cookie means anything here: what a client may do, it shows by
 // the tokens in its messages.
@@ -16,7 +19,8 @@ func allowOrigin(w http.ResponseWriter, r *http.Request) {
 }
 
 // preflight answers what a browser asks before it posts across origins (bayeux.md §2.5). Headers besides those that Faye's
-// client sends are allowed, too: its setHeader adds some.
+// client sends are allowed, too: its setHeader adds some. But not those that proxies speak for themselves by, as most proxies
+// pass on what they don't set: a page that names another host would be taken for one of that host.
 func preflight(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	if h.Get("Access-Control-Allow-Origin") == "" {
@@ -24,8 +28,11 @@ func preflight(w http.ResponseWriter, r *http.Request) {
 	}
 	h.Set("Access-Control-Allow-Credentials", "true")
 	headers := "Accept, Authorization, Content-Type, Pragma, X-Requested-With"
-	if more := r.Header.Get("Access-Control-Request-Headers"); more != "" {
-		headers += ", " + more
+	for name := range strings.SplitSeq(strings.Join(r.Header.Values("Access-Control-Request-Headers"), ","), ",") {
+		name = strings.TrimSpace(name)
+		if lower := strings.ToLower(name); name != "" && !strings.HasPrefix(lower, "x-forwarded-") && lower != "forwarded" {
+			headers += ", " + name
+		}
 	}
 	h.Set("Access-Control-Allow-Headers", headers)
 	h.Set("Access-Control-Allow-Methods", "POST, GET")

@@ -71,6 +71,10 @@ func (e *Server) serveMessages(w http.ResponseWriter, r *http.Request, payload [
 		e.stats.limited.WithLabelValues(limitName(err)).Inc()
 		http.Error(w, fmt.Sprintf("Too many messages: at most %d", e.cfg.Limits.Messages), http.StatusRequestEntityTooLarge)
 		return
+	case errors.Is(err, bayeux.ErrTooDeep):
+		e.stats.limited.WithLabelValues(limitName(err)).Inc()
+		http.Error(w, fmt.Sprintf("Nested too deeply: at most %d levels", bayeux.DefaultDepth), http.StatusBadRequest)
+		return
 	case err != nil:
 		badRequest(w)
 		return

@@ -168,7 +168,8 @@ func TestPreflight(t *testing.T) {
 		{"a file's", "OPTIONS", []string{"Origin", "null"}, "null", ""},
 		{"nobody's", "OPTIONS", []string{"Referer", "https://a.example/x"}, "*", ""},
 		{"by another method", "GET", []string{"Origin", "https://a.example", "Access-Control-Request-Method", "POST"}, "https://a.example", ""},
-		{"with headers", "OPTIONS", []string{"Origin", "null", "Access-Control-Request-Headers", "x-a,x-b"}, "null", ", x-a,x-b"},
+		{"with headers", "OPTIONS", []string{"Origin", "null", "Access-Control-Request-Headers", "x-a,, x-b"}, "null", ", x-a, x-b"},
+		{"with headers of a proxy", "OPTIONS", []string{"Origin", "null", "Access-Control-Request-Headers", "X-Forwarded-Host, x-a, x-forwarded-for,forwarded"}, "null", ", x-a"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

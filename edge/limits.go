@@ -100,15 +100,15 @@ func (x *exchange) checkLimits(m *bayeux.Message, app pandapush.AppID) error {
 // appBucket names what an application's messages are counted in, those published by HTTP as well.
 const appBucket = "app"
 
-// publisher names what the rate of publishing is counted by: the session, or else the address. On a socket, what the
-// message says of its session counts for nothing.
+// publisher names what the rate of publishing is counted by: the session, or else the address. On the socket of a session,
+// what the message says of its own counts for nothing; and elsewhere a client id that the client has made up is none.
 func (x *exchange) publisher(m *bayeux.Message) string {
 	if x.socket != nil {
 		if s := x.socket.session.Load(); s != nil {
 			return s.id
 		}
 	}
-	if id := m.ClientID.Text(); bayeux.ValidClientID(id) {
+	if id := m.ClientID.Text(); bayeux.ValidClientID(id) && x.server.visitors.knows(x.from.addr, id) {
 		return id
 	}
 	if x.from.addr.IsValid() {

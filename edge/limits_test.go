@@ -312,6 +312,31 @@ func TestPublishingTooFast(t *testing.T) {
 	}
 }
 
+// Who makes up another client id for each message is counted by the address.
+func TestPublishingTooFastUnderManyNames(t *testing.T) {
+	now := newClock()
+	n := startNode(t, func(c *Config) {
+		behindProxies(c)
+		c.Limits.PublishRate, c.Now = 1, now.get
+	})
+	publish := func(addr, id string) string {
+		body := fmt.Sprintf(`{"channel":"/app/public/a","clientId":%q,"data":{},"ext":{"auth":{"key":"key","secret":"secret"}}}`, id)
+		return n.sayFrom(t, addr, body)[0].Error
+	}
+	for i, want := range []string{"", "", "Too many messages in a short time", "Too many messages in a short time"} {
+		if got := publish("198.51.100.1", fmt.Sprintf("%031d", i)); got != want {
+			t.Errorf("made up: message %d: %q", i, got)
+		}
+	}
+	id := n.sayFrom(t, "198.51.100.1", handshakeBody)[0].ClientID
+	if got := publish("198.51.100.1", id); got != "" {
+		t.Errorf("a session from the same address: %q", got)
+	}
+	if got := publish("198.51.100.2", "nosuch"); got != "" {
+		t.Errorf("another address: %q", got)
+	}
+}
+
 func TestOriginsOfAnApplication(t *testing.T) {
 	n := startNode(t, nil)
 	n.keys.set("app", pandapush.Settings{Origins: []string{"https://page.example"}})
