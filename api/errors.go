@@ -46,6 +46,7 @@ var (
 type problem struct {
 	kind   *kind
 	detail string
+	old    string // what the Node version said, where that is another text
 	param  string // the query parameter or header at fault, if one is
 	field  string // the part of the body at fault, if one is, as a JSON pointer
 
@@ -66,6 +67,12 @@ var errInternal = &problem{kind: kindInternal, detail: "Internal Server Error"}
 // notFound says that r's route does not exist, in the words of the Node version.
 func notFound(r *http.Request) error {
 	return &problem{kind: kindNotFound, detail: "Cannot " + r.Method + " " + r.URL.EscapedPath()}
+}
+
+// noChannel says that r's path names no channel. For the Node version it was no route.
+func noChannel(r *http.Request) error {
+	return &problem{kind: kindNotFound, old: notFound(r).Error(), detail: "The path names no channel: that is an application, " +
+		`a kind (public, private or presence) and one or more segments of letters, digits, "-", "_" and "~"; to read, the last may be "*" or "**"`}
 }
 
 // badRequest says what is wrong with the body.

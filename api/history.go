@@ -34,7 +34,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request) error {
 	name = strings.NewReplacer("%2A", "*", "%2a", "*").Replace(name) // what some libraries make of an asterisk
 	pattern, err := pandapush.ParsePlainPattern(name)
 	if err != nil {
-		return notFound(r)
+		return noChannel(r)
 	}
 	if wantsEvents(r.Header) && s.config.Follower != nil {
 		return s.follow(w, r, pattern)

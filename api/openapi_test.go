@@ -41,6 +41,37 @@ func TestRoutesAreDescribed(t *testing.T) {
 	}
 }
 
+// TestParametersAreAsDescribed: what the description of a parameter lets through is taken, and what it does not is refused.
+func TestParametersAreAsDescribed(t *testing.T) {
+	t.Parallel()
+	d, err := description()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		parameter, method, before, after string
+		values                           []string
+	}{
+		{"limit", "GET", "/channel/app1/public/a?limit=", "", []string{"0", "1", "1000", "1001", "-1"}},
+		{"order", "GET", "/channel/app1/public/a?order=", "", []string{"newest", "oldest", "Newest", ""}},
+		{"exclude", "POST", "/channel/app1/public/a?exclude=", "", []string{"0a", "A", "", strings.Repeat("a", 64), strings.Repeat("a", 65)}},
+		{"kind", "GET", "/channel/app1/", "/a", []string{"public", "private", "presence", "meta", "other"}},
+		{"path", "GET", "/channel/app1/public/", "", []string{
+			"a", "a/b", "-_~/Z9", "*", "**", "a/*", "a/**", "a*", "***", "*/a", "**/a", "", "a/", "/a", "a//b", "a.b", "a@b", "a:b", "a%20b", strings.Repeat("a", 600),
+		}},
+		{"roomPath", "GET", "/presence/app1/", "", []string{"a", "a/b", "*", "a/**", "", "a/", "a.b", "a@b"}},
+	} {
+		for _, value := range row.values {
+			f := newFixture(t, Config{})
+			w := f.do(row.method, row.before+value+row.after, "", "Authorization: "+basic(key))
+			refused := w.Code == http.StatusNotFound || w.Code == http.StatusBadRequest
+			if accepts := d.Accepts(t, row.parameter, value); accepts == refused {
+				t.Errorf("%s %q: %d %s; the description says %t", row.parameter, value, w.Code, w.Body, accepts)
+			}
+		}
+	}
+}
+
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
 	w := newFixture(t, Config{}).do(http.MethodGet, "/openapi.json", "")

@@ -30,7 +30,7 @@ func (s *Server) presence(w http.ResponseWriter, r *http.Request) error {
 	path, ok := strings.CutPrefix(r.URL.EscapedPath(), "/presence/"+string(app)+"/")
 	room, err := pandapush.ParsePlainChannel("/" + string(app) + "/" + string(pandapush.Presence) + "/" + path)
 	if !ok || err != nil {
-		return notFound(r)
+		return noChannel(r)
 	}
 	grant, err := s.authority.Authorize(credentialIfAny(r), pandapush.Read, room.Pattern(), s.config.Now())
 	if err != nil {

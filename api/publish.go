@@ -18,7 +18,7 @@ func (s *Server) publish(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if err != nil || channel.Kind() == pandapush.Meta {
-		return notFound(r)
+		return noChannel(r)
 	}
 	cursor, repeated, err := s.accept(w, r, channel)
 	if err != nil {

@@ -137,6 +137,10 @@ func TestPublishPaths(t *testing.T) {
 			t.Errorf("POST %s answers %s", path, w.Body)
 		}
 	}
+	w := newFixture(t, Config{}).do(http.MethodPost, "/channel/app1/public/a.b", "{}", "Accept: application/json")
+	if d := wantProblem(t, w, http.StatusNotFound, "not-found", ""); !strings.Contains(d.Detail, "names no channel") {
+		t.Errorf("who asks for JSON is told %q", d.Detail)
+	}
 }
 
 func TestPublishFailures(t *testing.T) {

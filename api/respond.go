@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"html"
@@ -108,17 +109,14 @@ func (p *problem) reply(w http.ResponseWriter) {
 // the request; else as its text or its page.
 func (p *problem) replyAsBefore(w http.ResponseWriter) {
 	p.setHeaders(w.Header())
-	status := p.kind.status
-	if p.kind.old != 0 {
-		status = p.kind.old
-	}
+	status, text := cmp.Or(p.kind.old, p.kind.status), cmp.Or(p.old, p.detail)
 	switch {
 	case status == http.StatusNotFound || status == http.StatusMethodNotAllowed:
-		sendPage(w, status, p.detail)
+		sendPage(w, status, text)
 	case status >= http.StatusInternalServerError, p.kind == kindNoCredential, p.kind.name == "":
-		send(w, status, typeHTML, []byte(html.EscapeString(p.detail)))
+		send(w, status, typeHTML, []byte(html.EscapeString(text)))
 	default:
-		sendJSON(w, status, errorBody{Params: []string{}, Message: p.detail})
+		sendJSON(w, status, errorBody{Params: []string{}, Message: text})
 	}
 }
 

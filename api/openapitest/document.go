@@ -96,7 +96,7 @@ func checkResponse(operation *openapi3.Operation, method string, status int, hea
 	}
 	for name, h := range response.Value.Headers {
 		if text := header.Get(name); text != "" {
-			if err := visit(h.Value.Schema, headerValue(h.Value.Schema.Value, text)); err != nil {
+			if err := visit(h.Value.Schema, typed(h.Value.Schema.Value, text)); err != nil {
 				return fmt.Errorf("header %s: %w", name, err)
 			}
 		}
@@ -115,8 +115,8 @@ func checkResponse(operation *openapi3.Operation, method string, status int, hea
 	return checkBody(content.Schema, mediaType, body)
 }
 
-// headerValue returns what a header's schema is for.
-func headerValue(schema *openapi3.Schema, text string) any {
+// typed returns what the schema of a header or a parameter is for.
+func typed(schema *openapi3.Schema, text string) any {
 	if schema.Type.Is("integer") {
 		return json.Number(text)
 	}
@@ -163,6 +163,16 @@ func (d *Document) CheckSchema(tb testing.TB, name string, body []byte) {
 	if err := checkJSON(schema, body); err != nil {
 		tb.Errorf("schema %s: %v", name, err)
 	}
+}
+
+// Accepts reports whether a value is one that a parameter of the document's components may have, by its schema.
+func (d *Document) Accepts(tb testing.TB, parameter, value string) bool {
+	tb.Helper()
+	p := d.doc.Components.Parameters[parameter]
+	if p == nil {
+		tb.Fatalf("there is no parameter %q", parameter)
+	}
+	return visit(p.Value.Schema, typed(p.Value.Schema.Value, value)) == nil
 }
 
 // Example is a request that the examples of an operation make up.
