@@ -27,14 +27,14 @@ func preflight(w http.ResponseWriter, r *http.Request) {
 		h.Set("Access-Control-Allow-Origin", "*")
 	}
 	h.Set("Access-Control-Allow-Credentials", "true")
-	headers := "Accept, Authorization, Content-Type, Pragma, X-Requested-With"
+	headers := []string{"Accept", "Authorization", "Content-Type", "Pragma", "X-Requested-With"}
 	for name := range strings.SplitSeq(strings.Join(r.Header.Values("Access-Control-Request-Headers"), ","), ",") {
 		name = strings.TrimSpace(name)
 		if lower := strings.ToLower(name); name != "" && !strings.HasPrefix(lower, "x-forwarded-") && lower != "forwarded" {
-			headers += ", " + name
+			headers = append(headers, name)
 		}
 	}
-	h.Set("Access-Control-Allow-Headers", headers)
+	h.Set("Access-Control-Allow-Headers", strings.Join(headers, ", "))
 	h.Set("Access-Control-Allow-Methods", "POST, GET")
 	h.Set("Access-Control-Max-Age", "86400")
 	w.WriteHeader(http.StatusOK)
