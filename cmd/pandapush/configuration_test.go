@@ -13,31 +13,31 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-var update = flag.Bool("update", false, "rewrite the table of settings in README.md")
+var update = flag.Bool("update", false, "rewrite the table of settings in docs/configuration.md")
 
-const readme = "../../README.md"
+const configuration = "../../docs/configuration.md"
 
-// TestREADMEListsTheSettings holds README.md's table of settings to the flags of serve.
-func TestREADMEListsTheSettings(t *testing.T) {
-	text, err := os.ReadFile(readme)
+// TestSettingsAreDocumented holds the table of docs/configuration.md to the flags of serve.
+func TestSettingsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile(configuration)
 	if err != nil {
 		t.Fatal(err)
 	}
 	between := regexp.MustCompile(`(?s)(<!-- settings: .+? -->\n)(.*?)(<!-- end of settings -->)`)
 	found := between.FindSubmatch(text)
 	if found == nil {
-		t.Fatal("README.md has lost the markers around its table of settings")
+		t.Fatal("docs/configuration.md has lost the markers around its table of settings")
 	}
 	want := settingsTable(t)
 	switch {
 	case string(found[2]) == want:
 	case *update:
 		next := slices.Concat(found[1], []byte(want), found[3])
-		if err := os.WriteFile(readme, between.ReplaceAllLiteral(text, next), 0o644); err != nil {
+		if err := os.WriteFile(configuration, between.ReplaceAllLiteral(text, next), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	default:
-		t.Errorf("the table of settings is not what serve takes; run: go test ./cmd/pandapush -run README -update\nwant:\n%s", want)
+		t.Errorf("the table of settings is not what serve takes; run: go test ./cmd/pandapush -run SettingsAreDocumented -update\nwant:\n%s", want)
 	}
 }
 
