@@ -40,6 +40,17 @@ describe.each(kinds)("faye $version, $transport", ({ package_, transport }) => {
     return client;
   }
 
+  // A client whose WebSocket fails would go on by polling, and pass all the rest.
+  test("it uses that transport", async () => {
+    const uses = (sockets: number, polls: number) =>
+      vi.waitFor(async () => expect(await server.connections()).toEqual({ sockets, polls }), { timeout: 20_000 });
+    await uses(0, 0);
+    const client = connect();
+    await settled(client.subscribe("/devapp/public/transport", () => {}));
+    await (transport === "websocket" ? uses(1, 0) : uses(0, 1));
+    client.disconnect();
+  });
+
   test("a subscription that is cancelled", async () => {
     const client = connect();
     const [cancelled, stays] = [new Inbox(), new Inbox()];

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
-import { afterAll, beforeAll, expect, onTestFailed, test } from "vitest";
+import { afterAll, beforeAll, expect, onTestFailed, test, vi } from "vitest";
 import { Inbox } from "./inbox.js";
 import { devKey, Server } from "./server.js";
 
@@ -32,6 +32,8 @@ test.each(["websocket", "long-polling"])("%s", async (transport) => {
   createInterface({ input: ruby.stdout }).on("line", inbox.put);
 
   expect(JSON.parse(await inbox.next())).toEqual({ from: "ruby" });
+  const used = transport === "websocket" ? { sockets: 1, polls: 0 } : { sockets: 0, polls: 1 };
+  await vi.waitFor(async () => expect(await server.connections()).toEqual(used), { timeout: 20_000 });
   for (let n = 0; n < 20; n++) {
     await server.publish(devKey, channel, { n, text: "héllo" });
   }

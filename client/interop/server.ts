@@ -98,6 +98,13 @@ export class Server {
     }
   }
 
+  /** How many connections of each kind it has: what a client really uses. */
+  async connections(): Promise<{ sockets: number; polls: number }> {
+    const text = await (await fetch(`${this.url}/metrics`)).text();
+    const gauge = (name: string) => Number(new RegExp(`^pandapush_edge_${name} (\\d+)$`, "m").exec(text)?.[1]);
+    return { sockets: gauge("sockets"), polls: gauge("polls") };
+  }
+
   #env(): NodeJS.ProcessEnv {
     return {
       PATH: process.env.PATH,
