@@ -20,6 +20,9 @@ import (
 // streamHead begins Faye's event streams: how long a browser is to wait before it connects again.
 const streamHead = "retry: 5000\n\n"
 
+// streamBeat is how often a silent stream of Faye's is written to, at least: what is between the two may count on it.
+const streamBeat = 10 * time.Second
+
 // wantsEvents reports whether a request is for an event stream (bayeux.md §2.1). The comparison is exact, as Faye's is.
 func wantsEvents(r *http.Request) bool {
 	kinds := strings.Split(strings.Join(r.Header.Values("Accept"), ","), ",")

@@ -61,6 +61,20 @@ func TestEventSourceGetsMessagesWithoutAConnect(t *testing.T) {
 	}
 }
 
+// case 145
+func TestSilentEventSourceIsWrittenTo(t *testing.T) {
+	clock := newClock()
+	n := startNode(t, func(c *Config) { c.Now, c.PingInterval = clock.get, 25*time.Second })
+	c := n.eventSource(t, n.handshake(t), "")
+	for range 3 {
+		clock.add(10 * time.Second)
+		n.sweepOnce(t.Context())
+		if lines, ok := c.block(); !ok || len(lines) != 1 || lines[0] != ":" {
+			t.Errorf("got %q", lines)
+		}
+	}
+}
+
 // case 148
 func TestEventSourceOfAnUnknownClientIsRefused(t *testing.T) {
 	n := startNode(t, nil)

@@ -20,7 +20,7 @@ import (
 // for callback-polling, in the query.
 func (e *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
-	case r.Header.Get("Upgrade") != "":
+	case wantsSocket(r):
 		e.upgrade(w, r)
 	case strings.HasSuffix(r.URL.Path, ".js"), strings.HasSuffix(r.URL.Path, ".map"):
 		e.cfg.Script.ServeHTTP(w, r)

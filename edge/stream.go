@@ -170,6 +170,9 @@ func (s *stream) drained() {
 // client that is not there any more is found out. It implements outlet.
 func (s *stream) keepAlive(now time.Time, interval time.Duration) {
 	sess := s.session.Load()
+	if s.bayeux {
+		interval = min(interval, streamBeat)
+	}
 	switch {
 	case sess == nil: // not yet
 	case now.Sub(time.Unix(0, s.wrote.Load())) < interval || s.blocked():

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,9 +45,37 @@ type socket struct {
 	why     atomic.Pointer[reason]  // why we closed it; nil if the other side did
 }
 
+// wantsSocket reports whether a request is to become a WebSocket. Other upgrades may be passed over (RFC 9110 §7.8), and are:
+// Java's HTTP client offers one to HTTP/2 with whatever it posts.
+func wantsSocket(r *http.Request) bool {
+	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
+}
+
+// badUpgrade returns what keeps a request from becoming a WebSocket, in Faye's words; "" if nothing does.
+func badUpgrade(r *http.Request) string {
+	options := strings.Split(strings.Join(r.Header.Values("Connection"), ","), ",")
+	version := r.Header.Get("Sec-WebSocket-Version")
+	switch {
+	case r.Method != http.MethodGet || !slices.ContainsFunc(options, func(option string) bool {
+		return strings.EqualFold(strings.TrimSpace(option), "upgrade")
+	}):
+		return "Not a WebSocket request"
+	case version != "13":
+		return fmt.Sprintf("Unsupported WebSocket version: %.20s", version)
+	case r.Header.Get("Sec-WebSocket-Key") == "":
+		return "Missing handshake request header: Sec-WebSocket-Key"
+	}
+	return ""
+}
+
 // upgrade turns the request into a WebSocket and has it read. It returns then, so that net/http can let go of its own
 // buffers and stack.
 func (e *Server) upgrade(w http.ResponseWriter, r *http.Request) {
+	if wrong := badUpgrade(r); wrong != "" {
+		w.Header().Set("Sec-WebSocket-Version", "13")
+		http.Error(w, wrong, http.StatusBadRequest)
+		return
+	}
 	hijacker, ok := w.(http.Hijacker)
 	if !ok {
 		http.Error(w, "WebSocket is not possible here", http.StatusInternalServerError)
@@ -72,7 +102,7 @@ func (e *Server) upgrade(w http.ResponseWriter, r *http.Request) {
 	}
 	_, err = upgrader.UpgradeFromConn(&s.net, nil, r)
 	switch {
-	case err != nil: // gws has answered with 400 and closed
+	case err != nil: // the client has gone, and gws has closed the connection
 	case !counted:
 		e.stats.limited.WithLabelValues(limitSockets).Inc()
 		s.close(endCrowded)
