@@ -1,7 +1,6 @@
 package db
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -180,7 +179,10 @@ func (d *DB) App(ctx context.Context, id pandapush.AppID) (pandapush.App, error)
 	if err == nil && len(apps) == 0 {
 		err = pandapush.ErrNotFound
 	}
-	if err = cmp.Or(err, d.addAdmins(ctx, d.sql, apps, selectAdmins+` WHERE application_id = ?`, id)); err != nil {
+	if err == nil {
+		err = d.addAdmins(ctx, d.sql, apps, selectAdmins+` WHERE application_id = ?`, id)
+	}
+	if err != nil {
 		return pandapush.App{}, fmt.Errorf("application: %w", err)
 	}
 	return apps[0], nil

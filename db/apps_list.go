@@ -46,7 +46,10 @@ func (d *DB) FindApps(ctx context.Context, q pandapush.AppQuery) (apps []pandapu
 	}
 	apps, err = d.scanApps(ctx, d.sql, selectApp+where+` ORDER BY `+order+direction+`, id`+direction+` LIMIT ? OFFSET ?`,
 		append(args, limit, max(0, q.Offset))...)
-	if err = cmp.Or(err, d.addAdminsOf(ctx, apps)); err != nil {
+	if err == nil {
+		err = d.addAdminsOf(ctx, apps)
+	}
+	if err != nil {
 		return nil, 0, fmt.Errorf("find applications: %w", err)
 	}
 	return apps, total, nil
@@ -68,7 +71,10 @@ func appWhere(q pandapush.AppQuery) (clause string, args []any) {
 // Apps returns all applications by name, upper and lower case alike, then by id.
 func (d *DB) Apps(ctx context.Context) ([]pandapush.App, error) {
 	apps, err := d.scanApps(ctx, d.sql, selectApp)
-	if err = cmp.Or(err, d.addAdmins(ctx, d.sql, apps, selectAdmins)); err != nil {
+	if err == nil {
+		err = d.addAdmins(ctx, d.sql, apps, selectAdmins)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("applications: %w", err)
 	}
 	// Sorted here because the databases' ideas of order differ.
