@@ -2,14 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"os/user"
-	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/pandapush/pandapush"
@@ -60,14 +57,10 @@ func (f storeFlags) change(env *environment, do func(ctx context.Context, d *db.
 
 // notify tells every node that keys have changed. told is false if no Redis is configured and no embedded one runs.
 func (f storeFlags) notify(env *environment) (told bool, err error) {
-	topology, ok, err := f.topologyOrEmbedded(env, f.dataFlags)
-	if err != nil || !ok {
-		return false, err
-	}
 	ctx, cancel := context.WithTimeout(env.ctx, dialTimeout)
 	defer cancel()
-	s, err := streams.Open(ctx, streams.Config{Redis: topology, Prefix: string(f.RedisPrefix), Node: "command", Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
+	s, ok, err := f.openStreams(ctx, env, f.dataFlags)
+	if err != nil || !ok {
 		return false, err
 	}
 	return true, errors.Join(s.Notify(ctx, streams.Notice{Kind: streams.NoticeKeys}), s.Close())
@@ -133,8 +126,8 @@ func (c *appListCmd) Run(env *environment) error {
 			}
 			return printJSON(env.stdout, views)
 		}
-		return printTable(env.stdout, "ID\tNAME\tCREATED\tBY", apps, func(app pandapush.App) string {
-			return strings.Join([]string{string(app.ID), app.Name, date(app.CreatedAt, "-"), app.CreatedBy}, "\t")
+		return printTable(env.stdout, "ID\tNAME\tCREATED\tBY", apps, func(app pandapush.App) []string {
+			return []string{string(app.ID), app.Name, date(app.CreatedAt, "-"), app.CreatedBy}
 		})
 	})
 }
@@ -178,13 +171,7 @@ func (c *keyAddCmd) Run(env *environment) error {
 		if err != nil {
 			return absent(err, "application", c.App)
 		}
-		view := keyView(key)
-		view.Secret = key.Secret.Reveal()
-		if c.JSON {
-			return printJSON(env.stdout, view)
-		}
-		_, err = fmt.Fprintf(env.stdout, "KEY=%s\nSECRET=%s\n", view.ID, view.Secret)
-		return err
+		return printSecret(env.stdout, key, c.JSON)
 	})
 }
 
@@ -208,10 +195,10 @@ func (c *keyListCmd) Run(env *environment) error {
 			}
 			return printJSON(env.stdout, views)
 		}
-		return printTable(env.stdout, "ID\tPURPOSE\tCREATED\tEXPIRES\tSTATUS\tLAST USED\tUSES", keys, func(key pandapush.Key) string {
-			return strings.Join([]string{
+		return printTable(env.stdout, "ID\tPURPOSE\tCREATED\tEXPIRES\tSTATUS\tLAST USED\tUSES", keys, func(key pandapush.Key) []string {
+			return []string{
 				string(key.ID), key.Purpose, date(key.CreatedAt, "-"), date(key.ExpiresAt, "never"), keyStatus(key), date(key.LastUsed, "never"), fmt.Sprint(key.UseCount),
-			}, "\t")
+			}
 		})
 	})
 }
@@ -282,32 +269,13 @@ func keyStatus(key pandapush.Key) string {
 	return "active"
 }
 
-func optional(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
+// printSecret prints a key that has just got its secret, as JSON or for a shell to evaluate.
+func printSecret(w io.Writer, key pandapush.Key, asJSON bool) error {
+	view := keyView(key)
+	view.Secret = key.Secret.Reveal()
+	if asJSON {
+		return printJSON(w, view)
 	}
-	return &t
-}
-
-func date(t time.Time, none string) string {
-	if t.IsZero() {
-		return none
-	}
-	return t.Local().Format(time.DateTime)
-}
-
-func printJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(v)
-}
-
-func printTable[T any](w io.Writer, head string, rows []T, line func(T) string) error {
-	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
-	_, err := fmt.Fprintln(t, head)
-	for _, row := range rows {
-		_, e := fmt.Fprintln(t, line(row))
-		err = errors.Join(err, e)
-	}
-	return errors.Join(err, t.Flush())
+	_, err := fmt.Fprintf(w, "KEY=%s\nSECRET=%s\n", view.ID, view.Secret)
+	return err
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"strings"
 	"time"
 
 	"github.com/pandapush/pandapush"
@@ -50,12 +49,12 @@ func (c *auditListCmd) Run(env *environment) error {
 			}
 			return printJSON(env.stdout, views)
 		}
-		return printTable(env.stdout, "AT\tBY\tACTION\tAPPLICATION\tTARGET\tNOW", changes, func(ch pandapush.Change) string {
+		return printTable(env.stdout, "AT\tBY\tACTION\tAPPLICATION\tTARGET\tNOW", changes, func(ch pandapush.Change) []string {
 			now := "-"
 			if text, err := json.Marshal(ch.After); err == nil && ch.After != nil {
 				now = string(text)
 			}
-			return strings.Join([]string{date(ch.At, "-"), ch.By, ch.Action, string(ch.App), ch.Target, now}, "\t")
+			return []string{date(ch.At, "-"), ch.By, ch.Action, string(ch.App), ch.Target, now}
 		})
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/url"
@@ -231,25 +232,28 @@ func (f serveFlags) hasDev() (bool, error) {
 	return set == 3, nil
 }
 
-// topologyOrEmbedded is topology, or the embedded Redis of a server that runs on the same data folder.
-func (f redisFlags) topologyOrEmbedded(env *environment, data dataFlags) (t streams.Topology, ok bool, err error) {
-	if t, ok, err = f.topology(env.getenv); ok || err != nil {
-		return t, ok, err
+// openStreams connects a short command to the Redis of the running servers: the one that is configured, or the embedded one
+// of a server that runs on the same data folder. ok is false if there is neither.
+func (f redisFlags) openStreams(ctx context.Context, env *environment, data dataFlags) (s *streams.Streams, ok bool, err error) {
+	topology, ok, err := f.topology(env.getenv)
+	if err == nil && !ok {
+		topology, ok, err = embeddedTopology(data)
 	}
-	url, err := embeddedURL(data)
-	return streams.Topology{URLs: []string{strings.TrimSpace(url)}}, url != "", err
+	if err != nil || !ok {
+		return nil, false, err
+	}
+	s, err = streams.Open(ctx, streams.Config{Redis: topology, Prefix: string(f.RedisPrefix), Node: "command", Log: slog.New(slog.DiscardHandler)})
+	return s, err == nil, err
 }
 
-// embeddedURL returns the URL of the embedded Redis of a running server on the same data folder, or "" if there is none.
-func embeddedURL(data dataFlags) (string, error) {
-	text, err := os.ReadFile(filepath.Join(data.DataDir, "redis.url"))
-	if os.IsNotExist(err) {
-		return "", nil
+// embeddedTopology returns where the embedded Redis of a running server on the same data folder is, if there is one.
+func embeddedTopology(data dataFlags) (t streams.Topology, ok bool, err error) {
+	url, err := os.ReadFile(filepath.Join(data.DataDir, streams.EmbeddedURLFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return t, false, nil
 	}
-	return string(text), err
+	return streams.Topology{URLs: []string{strings.TrimSpace(string(url))}}, err == nil, err
 }
 
-const (
-	// dialTimeout bounds how long a short command waits for Redis or for a server.
-	dialTimeout = 5 * time.Second
-)
+// dialTimeout bounds how long a short command waits for Redis or for a server.
+const dialTimeout = 5 * time.Second

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"strings"
-
 	"github.com/pandapush/pandapush/api/admin"
 )
 
@@ -31,7 +29,7 @@ func (c *configShowCmd) Run(env *environment) error {
 	if c.JSON {
 		err = printJSON(env.stdout, shown)
 	} else {
-		err = printTable(env.stdout, "SETTING\tVALUE\tDEFAULT", shown, func(s admin.Setting) string {
+		err = printTable(env.stdout, "SETTING\tVALUE\tDEFAULT", shown, func(s admin.Setting) []string {
 			value := "[secret]"
 			switch {
 			case s.Value != nil:
@@ -39,7 +37,7 @@ func (c *configShowCmd) Run(env *environment) error {
 			case !s.Set:
 				value = ""
 			}
-			return strings.Join([]string{s.Name, value, s.Default}, "\t")
+			return []string{s.Name, value, s.Default}
 		})
 	}
 	if err != nil {

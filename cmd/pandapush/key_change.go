@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/pandapush/pandapush"
@@ -24,13 +23,7 @@ func (c *keyRotateCmd) Run(env *environment) error {
 		if err != nil {
 			return absent(err, "key of "+string(c.App), c.Key)
 		}
-		view := keyView(key)
-		view.Secret = key.Secret.Reveal()
-		if c.JSON {
-			return printJSON(env.stdout, view)
-		}
-		_, err = fmt.Fprintf(env.stdout, "KEY=%s\nSECRET=%s\n", view.ID, view.Secret)
-		return err
+		return printSecret(env.stdout, key, c.JSON)
 	})
 }
 

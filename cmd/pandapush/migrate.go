@@ -77,7 +77,7 @@ func (c *migrateStatusCmd) Run(env *environment) error {
 			}
 			err = printJSON(env.stdout, list)
 		} else {
-			err = printTable(env.stdout, "MIGRATION\tAPPLIED", states, func(m db.MigrationState) string { return m.Name + "\t" + date(m.AppliedAt, "pending") })
+			err = printTable(env.stdout, "MIGRATION\tAPPLIED", states, func(m db.MigrationState) []string { return []string{m.Name, date(m.AppliedAt, "pending")} })
 		}
 		return errors.Join(err, d.Pending(ctx))
 	})

@@ -48,17 +48,9 @@ func (c *presenceListCmd) Run(env *environment) error {
 	if c.JSON {
 		return printJSON(env.stdout, members)
 	}
-	return printTable(env.stdout, "ID\tPRESENCE", slices.Sorted(maps.Keys(members)), func(id string) string {
-		return fmt.Sprintf("%s\t%s", strings.Map(printable, id), members[id])
+	return printTable(env.stdout, "ID\tPRESENCE", slices.Sorted(maps.Keys(members)), func(id string) []string {
+		return []string{id, string(members[id])}
 	})
-}
-
-// printable replaces what would change a terminal or a table.
-func printable(r rune) rune {
-	if r < ' ' || r == 0x7f {
-		return '\ufffd'
-	}
-	return r
 }
 
 // page asks for one page.

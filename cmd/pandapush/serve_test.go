@@ -173,11 +173,11 @@ func TestEmbeddedRedisHeals(t *testing.T) {
 // embedded returns a client of the Redis of the server with these settings.
 func embedded(t *testing.T, env vars) *redis.Client {
 	t.Helper()
-	url, err := embeddedURL(dataFlags{DataDir: env["DATA_DIR"]})
-	if err != nil || url == "" {
-		t.Fatalf("no embedded Redis: %q, %v", url, err)
+	topology, ok, err := embeddedTopology(dataFlags{DataDir: env["DATA_DIR"]})
+	if err != nil || !ok {
+		t.Fatalf("no embedded Redis: %v", err)
 	}
-	options, err := redis.ParseURL(strings.TrimSpace(url))
+	options, err := redis.ParseURL(topology.URLs[0])
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -28,16 +27,12 @@ type sessionFlags struct {
 
 // withStreams runs do on the Redis of the running servers.
 func (f sessionFlags) withStreams(env *environment, do func(ctx context.Context, s *streams.Streams) error) error {
-	topology, ok, err := f.topologyOrEmbedded(env, f.dataFlags)
+	s, ok, err := f.openStreams(env.ctx, env, f.dataFlags)
 	if err != nil {
 		return err
 	}
 	if !ok {
 		return errors.New("no Redis is configured here, and no server with an embedded one runs on this data folder")
-	}
-	s, err := streams.Open(env.ctx, streams.Config{Redis: topology, Prefix: string(f.RedisPrefix), Node: "command", Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
 	}
 	return errors.Join(do(env.ctx, s), s.Close())
 }
@@ -79,10 +74,10 @@ func (c *sessionsListCmd) Run(env *environment) error {
 		if c.JSON {
 			return printJSON(env.stdout, list)
 		}
-		return printTable(env.stdout, "SESSION\tNODE\tATTACHED\tTRANSPORT\tCREATED\tTTL\tSUBSCRIPTIONS", list, func(s sessionJSON) string {
-			return strings.Join([]string{
+		return printTable(env.stdout, "SESSION\tNODE\tATTACHED\tTRANSPORT\tCREATED\tTTL\tSUBSCRIPTIONS", list, func(s sessionJSON) []string {
+			return []string{
 				s.ID, s.Node, fmt.Sprint(s.Attached), cmp.Or(s.Transport, "-"), date(s.Created, "-"), fmt.Sprintf("%ds", s.TTL), strings.Join(s.Subscriptions, " "),
-			}, "\t")
+			}
 		})
 	})
 }
