@@ -17,8 +17,15 @@ func CheckConnect(m *Message, known bool) error {
 	if err := checkSession(m, known); err != nil {
 		return err
 	}
+	if len(m.ID) > maxConnectID {
+		return badRequest("id")
+	}
 	return sent(m)
 }
+
+// maxConnectID bounds the id of a connect, in bytes of JSON: it is kept while the connect is held, and with the session until
+// the next one. Those of Faye's clients and CometD's have less than ten.
+const maxConnectID = 256
 
 // checkSession is for all verbs that need a session.
 func checkSession(m *Message, known bool) error {
@@ -49,12 +56,18 @@ func Resumption(clientID, cursor string) Message {
 // message does.
 type Held struct {
 	id   string // the text of the field
-	ack  string // the same, of the member of "ext"
+	ack  string // the same, of the member of "ext", if it is the number of a batch
 	time *TimeSync
 }
 
 // Held returns what the reply to a connect needs of it.
-func (m *Message) Held() Held { return Held{string(m.ID), string(m.Ext.Member("ack")), m.Time} }
+func (m *Message) Held() Held {
+	h := Held{id: string(m.ID), time: m.Time}
+	if _, ok := m.Ack(); ok {
+		h.ack = string(m.Ext.Member("ack"))
+	}
+	return h
+}
 
 // Message returns the connect of a client, with nothing in it that its reply does not need.
 func (h Held) Message(clientID string) Message {

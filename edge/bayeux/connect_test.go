@@ -11,6 +11,7 @@ func TestHeldConnectIsAnsweredTheSame(t *testing.T) {
 		`{"channel":"/meta/connect","clientId":"abc","connectionType":"websocket","id":"7"}`,
 		`{"channel":"/meta/connect","clientId":"abc","connectionType":"websocket","id":7,"ext":{"ack":12,"x":1},"advice":{"timeout":100}}`,
 		`{"channel":"/meta/connect","clientId":"abc","connectionType":"websocket","ext":{"ack":"x"}}`,
+		`{"channel":"/meta/connect","clientId":"abc","connectionType":"websocket","ext":{"ack":-0}}`,
 	} {
 		messages, err := Decode([]byte(text), Limits{}, nil)
 		if err != nil {

@@ -42,6 +42,8 @@ func PublishFailed(channel string) pandapush.Refusal {
 	return refusal(407, channel, "Failed to publish")
 }
 
+func badRequest(parameter string) pandapush.Refusal { return refusal(400, parameter, "Bad request") }
+
 func connectionTypes(types ...string) pandapush.Refusal {
 	return refusal(301, strings.Join(types, ","), "Connection types not supported")
 }

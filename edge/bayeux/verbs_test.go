@@ -88,6 +88,8 @@ func TestConnect(t *testing.T) {
 		fail(session+`"connectionType":"flash"`, "301:flash:Connection types not supported"),
 		fail(session+`"connectionType":["websocket"]`, `301:["websocket"]:Connection types not supported`),
 		fail(session+`"error":"no",`+ws, "no"),
+		ok(session + `"id":"` + strings.Repeat("x", 254) + `",` + ws),
+		fail(session+`"id":"`+strings.Repeat("x", 255)+`",`+ws, "400:id:Bad request"),
 		fail(`"connectionType":"flash"`, "301:flash:Connection types not supported"),
 	}, func(m *bayeux.Message) error { return bayeux.CheckConnect(m, true) })
 	expect(t, []row{
