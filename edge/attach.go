@@ -172,7 +172,7 @@ func (e *Server) revive(id string, record pandapush.Session) *session {
 	for text, sub := range record.Subscriptions {
 		pattern, err := pandapush.ParsePattern(text)
 		if err != nil {
-			e.cfg.Log.Error("stored subscription is not valid", "err", err)
+			e.cfg.Log.Error("stored subscription is not valid", "error", err)
 			continue
 		}
 		if s.feedLocked(pattern.App()) == nil {
@@ -392,7 +392,7 @@ func (e *Server) askOwner(ctx context.Context, id string, fence int64, owner str
 			return nil, true
 		}
 		if err := json.Unmarshal(body, &state); err != nil {
-			e.cfg.Log.Error("handoff can't be read", "err", err)
+			e.cfg.Log.Error("handoff can't be read", "error", err)
 			return nil, false
 		}
 		return state, true
@@ -437,10 +437,10 @@ func (e *Server) handOver(m pandapush.Mail) {
 	if state != nil {
 		var err error
 		if body, err = json.Marshal(state); err != nil {
-			e.cfg.Log.Error("handoff can't be written", "err", err)
+			e.cfg.Log.Error("handoff can't be written", "error", err)
 		}
 	}
 	if err := e.cfg.Records.Send(e.ctx, m.From, pandapush.Mail{Kind: mailHandoff, From: e.cfg.Node, Session: m.Session, Fence: m.Fence, Body: body}); err != nil {
-		e.cfg.Log.Debug("handoff not sent", "err", err)
+		e.cfg.Log.Debug("handoff not sent", "error", err)
 	}
 }

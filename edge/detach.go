@@ -123,7 +123,7 @@ func (e *Server) save(id string, record pandapush.Session) bool {
 	defer cancel()
 	err := e.cfg.Records.SaveSession(ctx, id, record, e.ttl())
 	if err != nil && !errors.Is(err, pandapush.ErrNotOwner) && !errors.Is(err, pandapush.ErrNotFound) {
-		e.cfg.Log.Debug("session not saved", "err", err) // while Redis is away; its reader has said so
+		e.cfg.Log.Debug("session not saved", "error", err) // while Redis is away; its reader has said so
 		return false
 	}
 	return true

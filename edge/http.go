@@ -106,7 +106,7 @@ func (e *Server) serveMessages(w http.ResponseWriter, r *http.Request, payload [
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Content-Length", strconv.Itoa(len(reply)))
 	if err := e.write(w, reply); err != nil {
-		e.cfg.Log.Debug("reply not written", "err", err)
+		e.cfg.Log.Debug("reply not written", "error", err)
 	}
 }
 

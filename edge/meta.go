@@ -59,7 +59,7 @@ func (e *Server) watchMeta(ctx context.Context) error {
 		case <-ticker.C:
 		}
 		if err := e.tellMeta(ctx, &m); err != nil {
-			e.cfg.Log.Debug("channels in use not reported", "err", err) // while Redis is away; its reader has said so
+			e.cfg.Log.Debug("channels in use not reported", "error", err) // while Redis is away; its reader has said so
 		}
 	}
 }
@@ -246,7 +246,7 @@ func (e *Server) TellStatistics(ctx context.Context, of func(pandapush.AppID) pa
 		numbers := of(app)
 		channels, members, err := e.cfg.Occupancy.WatchChannels(ctx, app, what.channels, watchedFor)
 		if err != nil {
-			e.cfg.Log.Debug("statistics not told", "err", err) // while Redis is away; its reader has said so
+			e.cfg.Log.Debug("statistics not told", "error", err) // while Redis is away; its reader has said so
 			continue
 		}
 		numbers.Channels, numbers.Members = channels, members

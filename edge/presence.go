@@ -122,7 +122,7 @@ func (e *Server) leaveSeats(ctx context.Context, seats []pandapush.Seat) {
 		return
 	}
 	if err := e.cfg.Presence.LeavePresence(ctx, seats); err != nil {
-		e.cfg.Log.Debug("seats not left", "err", err)
+		e.cfg.Log.Debug("seats not left", "error", err)
 	}
 }
 

@@ -38,7 +38,7 @@ func (e *Server) rejoin(ctx context.Context, s *session) {
 // at the same moment, either this sees it, or the seat is left after this has taken it.
 func (e *Server) reseat(ctx context.Context, seats []pandapush.Seat, owners map[string]*session) {
 	if err := e.cfg.Presence.RejoinPresence(ctx, seats, e.presenceTTL()); err != nil {
-		e.cfg.Log.Debug("seats not taken again", "err", err) // they are touched before long, and then found to be missing
+		e.cfg.Log.Debug("seats not taken again", "error", err) // they are touched before long, and then found to be missing
 	}
 	var given []pandapush.Seat
 	var detached []string
@@ -65,7 +65,7 @@ func (e *Server) withoutRecord(ctx context.Context, detached []string) []string 
 	slices.Sort(detached)
 	ended, err := e.cfg.Records.TouchSessions(ctx, slices.Compact(detached), e.ttl())
 	if err != nil {
-		e.cfg.Log.Debug("sessions not looked for", "err", err) // their seats are kept until their time is over
+		e.cfg.Log.Debug("sessions not looked for", "error", err) // their seats are kept until their time is over
 	}
 	return ended
 }
@@ -88,7 +88,7 @@ func (e *Server) keepSeats(ctx context.Context) error {
 		}
 		pause := e.presenceTTL() / 3
 		if err := e.touchSeats(ctx); err != nil {
-			e.cfg.Log.Debug("seats not touched", "err", err) // while Redis is away; its reader has said so
+			e.cfg.Log.Debug("seats not touched", "error", err) // while Redis is away; its reader has said so
 			pause = min(pause, presenceRetry)
 		}
 		timer.Reset(pause)

@@ -158,7 +158,7 @@ func (e *Server) revoke(ctx context.Context, r revocation) {
 	e.leaveRooms(ctx, s.id, pattern.String())
 	e.stats.revoked.Inc()
 	if _, _, err := e.cfg.Records.ChangeSubscriptions(ctx, s.id, nil, []string{pattern.String()}, e.cfg.Limits.Subscriptions); err != nil {
-		e.cfg.Log.Debug("revoked subscription not removed from its record", "err", err) // it is refused when it is read again
+		e.cfg.Log.Debug("revoked subscription not removed from its record", "error", err) // it is refused when it is read again
 	}
 	s.tell(&delivery{wire: bayeux.AppendRevocation(nil, s.id, pattern.String(), r.why, s.revocationAdvice(r.why))})
 }

@@ -122,7 +122,7 @@ func New(cfg Config) *Server {
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	poller, err := newPoller()
 	if err != nil {
-		cfg.Log.Warn("connections can't be watched, so each has a goroutine that reads", "err", err)
+		cfg.Log.Warn("connections can't be watched, so each has a goroutine that reads", "error", err)
 	}
 	e.conns = connLimits{timeout: cfg.WriteTimeout, maxRest: cfg.Limits.FrameBytes + cfg.Limits.QueueBytes, poller: poller}
 	return e

@@ -151,7 +151,7 @@ func (e *Server) sweepOnce(ctx context.Context) {
 		lapsed = s.appendLapsed(lapsed, now)
 		if s.expired(now, e.ttl()) {
 			if err := e.endRecord(ctx, s.id, endExpired); err != nil {
-				e.cfg.Log.Debug("session not ended", "err", err)
+				e.cfg.Log.Debug("session not ended", "error", err)
 			}
 		}
 	}
@@ -171,7 +171,7 @@ func (e *Server) touch(ctx context.Context) {
 	}
 	gone, err := e.cfg.Records.TouchSessions(ctx, ids, e.ttl())
 	if err != nil {
-		e.cfg.Log.Debug("sessions not kept alive", "err", err)
+		e.cfg.Log.Debug("sessions not kept alive", "error", err)
 		return
 	}
 	for _, id := range gone {
@@ -191,7 +191,7 @@ func (e *Server) restore(ctx context.Context, s *session) {
 		return
 	}
 	if err := e.cfg.Records.CreateSession(ctx, s.id, record, e.ttl()); err != nil {
-		e.cfg.Log.Debug("session not restored", "err", err)
+		e.cfg.Log.Debug("session not restored", "error", err)
 	}
 }
 

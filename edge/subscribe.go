@@ -164,7 +164,7 @@ func (e *Server) applyChange(m pandapush.Mail) {
 	}
 	var c change
 	if err := json.Unmarshal(m.Body, &c); err != nil {
-		e.cfg.Log.Error("change of subscriptions can't be read", "err", err)
+		e.cfg.Log.Error("change of subscriptions can't be read", "error", err)
 		return
 	}
 	e.applyTo(e.ctx, s, c)
@@ -345,8 +345,8 @@ func (x *exchange) explain(operation string, err error) error {
 // logFailure notes a failure that is ours. While Redis is away there are many, and its reader has said so once.
 func (x *exchange) logFailure(operation string, err error) {
 	if errors.Is(err, pandapush.ErrUnavailable) || x.ctx.Err() != nil {
-		x.server.cfg.Log.Debug("request failed", "operation", operation, "err", err)
+		x.server.cfg.Log.Debug("request failed", "operation", operation, "error", err)
 		return
 	}
-	x.server.cfg.Log.Error("request failed", "operation", operation, "err", err)
+	x.server.cfg.Log.Error("request failed", "operation", operation, "error", err)
 }

@@ -72,6 +72,6 @@ func (e *Server) writeUnsaved(ctx context.Context) {
 		})
 	}
 	if err := writers.Wait(); err != nil {
-		e.cfg.Log.Debug("sessions still not saved", "err", err)
+		e.cfg.Log.Debug("sessions still not saved", "error", err)
 	}
 }

@@ -229,7 +229,7 @@ func (s *socket) finishWith(why reason, code uint16, text string) {
 // recover ends a socket whose handler panicked, and no other.
 func (s *socket) recover() {
 	if cause := recover(); cause != nil {
-		s.server.cfg.Log.Error("handler of a WebSocket panicked", "cause", cause, "stack", string(debug.Stack()))
+		s.server.cfg.Log.Error("handler of a WebSocket panicked", "panic", cause, "stack", string(debug.Stack()))
 		s.finishWith(endPanic, frame.CodeUnexpected, "")
 	}
 }
@@ -326,7 +326,7 @@ func (s *socket) write(opcode frame.Opcode, payload []byte) {
 	b := frameBuffers.Get().(*[]byte) //nolint:errcheck,forcetypeassert // the pool holds nothing else
 	*b = frame.Append((*b)[:0], opcode, payload)
 	if _, err := s.net.Write(*b); err != nil {
-		s.server.cfg.Log.Debug("frame not written", "err", err)
+		s.server.cfg.Log.Debug("frame not written", "error", err)
 	}
 	if cap(*b) <= maxPooled {
 		frameBuffers.Put(b)
@@ -374,7 +374,7 @@ func (s *socket) closeWith(why reason, code uint16, text string) {
 func (s *socket) endWith(why reason, by func(p []byte) error, code uint16, text string) {
 	s.why.CompareAndSwap(nil, &why)
 	if err := by(frame.AppendClose(nil, code, text)); err != nil {
-		s.server.cfg.Log.Debug("close frame not written", "err", err)
+		s.server.cfg.Log.Debug("close frame not written", "error", err)
 	}
 }
 

@@ -346,7 +346,7 @@ func (s *server) hint() {
 	_, err = fmt.Fprintf(s.stdout, "Publish to the development application:\n\n  curl -u %s:%s -d '{\"text\":\"hello\"}' http://localhost:%s/channel/%s/public/greetings\n\n",
 		s.cfg.DevKeyID, secret, port, s.cfg.DevApplicationID)
 	if err != nil {
-		s.log.Warn("hint not printed", "err", err)
+		s.log.Warn("hint not printed", "error", err)
 	}
 }
 
