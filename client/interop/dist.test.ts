@@ -7,6 +7,7 @@ import { promisify } from "node:util";
 import { runInNewContext } from "node:vm";
 import { gzipSync } from "node:zlib";
 import { expect, test } from "vitest";
+import type * as Library from "../src/index.js";
 
 const script = new URL("../dist/client.js", import.meta.url);
 
@@ -14,6 +15,30 @@ test("the script sets Pandapush", async () => {
   const page: { Pandapush?: { Client?: unknown } } = {};
   runInNewContext(await readFile(script, "utf8"), page);
   expect(page.Pandapush?.Client).toBeTypeOf("function");
+});
+
+test("the script has every method and accessor that API.md tells of", async () => {
+  const page: { Pandapush?: typeof Library } = {};
+  const globals = { URL, AbortController, setTimeout, clearTimeout, queueMicrotask };
+  runInNewContext(await readFile(script, "utf8"), Object.assign(page, globals));
+  const { Client, Scheduler, BayeuxError } = page.Pandapush as typeof Library;
+  const client = new Client("http://server/push", { fetch: () => new Promise(() => {}) });
+  const made: Record<string, object> = {
+    Client: client,
+    Roster: client.presence("/a/presence/x", null),
+    Subscription: client.subscribe("/a/public/x"),
+    Publication: client.publish("/a/public/x", {}),
+    Scheduler: new Scheduler({ channel: "/a" }, { timeout: 1, interval: 1 }),
+    BayeuxError: new BayeuxError("x"),
+  };
+  const api = await readFile(new URL("../API.md", import.meta.url), "utf8");
+  for (const [name, object] of Object.entries(made)) {
+    const [, section = ""] = new RegExp(`\n### ${name}\n(.*?)\n###? `, "s").exec(api) ?? [];
+    const names = [...section.matchAll(/^##### ([a-z]\w*)/gm)].map(([, member = ""]) => member);
+    expect(names.length).toBeGreaterThan(0);
+    expect(names.filter((member) => !(member in object || member in object.constructor))).toEqual([]);
+  }
+  await client.disconnect();
 });
 
 test("the script has at most 10 KiB when compressed", async () => {

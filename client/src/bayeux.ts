@@ -77,6 +77,16 @@ function drop(fields: object, isWrong: (name: string, value: unknown) => boolean
   }
 }
 
+/** Why a value can't be sent; "" if it can. */
+export function whyNotJSON(value: unknown): string {
+  try {
+    JSON.stringify(value);
+    return "";
+  } catch (error) {
+    return String(error);
+  }
+}
+
 export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -110,6 +110,52 @@ test("the options of a publish are checked", () => {
   expect(() => client.publish("/a", {}, { tries: 3 } as object)).toThrow("Unrecognized option: tries");
 });
 
+test("what is no JSON is refused, and harms nothing else", async () => {
+  await expect(client.publish("/a", { n: 1n })).rejects.toThrow("BigInt");
+  await client.publish("/a", { n: 1 });
+  expect(to("/a")).toHaveLength(1);
+});
+
+test("a token that comes after disconnect sends nothing, and the publication is refused", async () => {
+  let give: (token: string) => void = () => {};
+  const published = client.publishTo(
+    "/a",
+    () =>
+      new Promise((resolve) => {
+        give = resolve;
+      }),
+    {},
+  );
+  await client.disconnect();
+  give("t");
+  await expect(published).rejects.toThrow("Client disconnected");
+  expect(sent).toEqual([]);
+});
+
+test("an extension that throws stops nothing", async () => {
+  const reported: string[] = [];
+  vi.stubGlobal("queueMicrotask", (run: () => void) =>
+    Promise.resolve().then(() => {
+      try {
+        run();
+      } catch (error) {
+        reported.push(String(error));
+      }
+    }),
+  );
+  client.addExtension({
+    incoming: () => {
+      throw new Error("in");
+    },
+    outgoing: () => {
+      throw new Error("out");
+    },
+  });
+  await client.publish("/a", {});
+  await client.publish("/a", {});
+  expect(new Set(reported)).toEqual(new Set(["Error: in", "Error: out"]));
+});
+
 test("a publication that has no time left is given up", async () => {
   await expect(client.publish("/a", {}, { deadline: -1 })).rejects.toThrow("Given up");
 });

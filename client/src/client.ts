@@ -1,4 +1,4 @@
-import { type Incoming, isObject } from "./bayeux.js";
+import { type Incoming, isObject, whyNotJSON } from "./bayeux.js";
 import { Progress } from "./cursor.js";
 import { diagnose, type Trial } from "./diagnose.js";
 import { Emitter, protect } from "./emitter.js";
@@ -72,12 +72,7 @@ export class Client extends Emitter<ClientEvents> {
       Object.entries(settings.endpoints).map(([type, at]) => [type, new URL(at, base)]),
     );
     this.#http = { endpoint, headers: this.#headers, fetch: settings.fetch };
-    this.#route = platformRoute({
-      ...this.#http,
-      endpoints,
-      WebSocket: settings.WebSocket,
-      EventSource: settings.EventSource,
-    });
+    this.#route = platformRoute({ ...settings, ...this.#http, endpoints });
     this.#subscriptions = new Subscriptions(this.#progress, {
       isOpen: () => this.#link.open,
       send: (message, done) => this.#link.send(message, done),
@@ -86,11 +81,10 @@ export class Client extends Emitter<ClientEvents> {
       recovered: (channel) => this.emit("recovered", channel),
     });
     const config: SessionConfig = {
+      ...settings,
       timeout: settings.timeout * 1000,
       interval: settings.interval * 1000,
       retry: settings.retry * 1000,
-      expiry: settings.expiry,
-      scheduler: settings.scheduler,
       extensions: this.#extensions,
     };
     const makeSession = (hooks: LinkHooks) => new Session(this.#route, this.#progress, config, hooks);
@@ -182,11 +176,14 @@ export class Client extends Emitter<ClientEvents> {
     if (options.deadline !== undefined) {
       publication.timeout(options.deadline, new BayeuxError("Given up"));
     }
-    if (this.#closed || this.#publishing >= maxPublishing) {
-      publication.settle(this.#closed ?? new BayeuxError("Too many messages waiting"));
+    const send = (text: string | null) =>
+      this.#closed ? done(this.#closed) : this.#link.send({ channel, data, ext: auth(text) }, done, bounds);
+    this.#publishing++;
+    const refusal = this.#publishing > maxPublishing ? "Too many messages waiting" : whyNotJSON(data);
+    if (refusal) {
+      done(new BayeuxError(refusal));
     } else {
-      this.#publishing++;
-      ask(token, channel, (text) => this.#link.send({ channel, data, ext: auth(text) }, done, bounds), done);
+      ask(this.#closed ? null : token, channel, send, done);
     }
     return publication;
   }
@@ -226,9 +223,7 @@ export class Client extends Emitter<ClientEvents> {
   }
 
   /** The same as `connect`. */
-  handshake(callback?: () => void, context?: unknown): void {
-    this.connect(callback, context);
-  }
+  handshake: this["connect"] = this.connect;
 
   /** Ends the session and every subscription. The client can't be used again. */
   disconnect(): Publication {
@@ -246,7 +241,7 @@ export class Client extends Emitter<ClientEvents> {
     this.#route.disable(feature);
   }
 
-  /** Sets a header of all HTTP requests to come; also of WebSockets outside of browsers. */
+  /** Sets a header of all HTTP requests to come; also of WebSockets, if they are those of the `ws` package. */
   setHeader(name: string, value: string): void {
     this.#headers[name] = value;
   }

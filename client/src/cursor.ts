@@ -1,6 +1,6 @@
 import { application } from "./channel.js";
 
-/** How long after a subscription to the past its application counts as catching up, in milliseconds. */
+/** How long the server may take between two older messages, in milliseconds; newer ones may come in between. */
 const settling = 5000;
 
 /** A cursor, taken apart: the place of a message in its application's stream. */
@@ -35,13 +35,16 @@ interface Stream {
   at: number;
   /** How many subscriptions to the past wait for their replies. */
   asked: number;
-  /** Until when they may be catching up. */
+  /** Whether older messages may follow. */
+  behind: boolean;
+  /** From when on anything that the server says means that none do. */
   until: number;
 }
 
 /**
  * Progress knows how far the client has got in each application's stream. Messages come in the order of the stream, so the
- * newest one stands for all before it; but for a while after a subscription to the past, when older ones follow.
+ * newest one stands for all before it; but not after a subscription to the past, when older ones follow, until something
+ * else has come after them. It takes that to tell the end of them from a connection that is dead.
  */
 export class Progress {
   readonly #streams = new Map<string, Stream>();
@@ -50,10 +53,12 @@ export class Progress {
   note(channel: string, position: Position): void {
     const stream = this.#stream(channel);
     if (isAfter(position, stream.high)) {
+      settle(stream);
       stream.high = position;
       stream.at = Date.now();
     } else {
-      stream.until = Math.max(stream.until, Date.now() + settling);
+      stream.behind = true;
+      stream.until = Date.now() + settling;
     }
   }
 
@@ -64,14 +69,19 @@ export class Progress {
 
   /** Whether older messages of the application of `channel` may follow. */
   behind(channel: string): boolean {
-    const stream = this.#stream(channel);
-    return stream.asked > 0 || Date.now() < stream.until;
+    return this.#stream(channel).behind;
+  }
+
+  /** To be called when the server has replied to something. */
+  replied(): void {
+    this.#streams.forEach(settle);
   }
 
   /** To be called with a subscription to the past. Returns what is to be called with its reply. */
   rewinding(channel: string): () => void {
     const stream = this.#stream(channel);
     stream.asked++;
+    stream.behind = true;
     return () => {
       stream.asked--;
       stream.until = Date.now() + settling;
@@ -109,8 +119,13 @@ export class Progress {
 
   #stream(channel: string): Stream {
     const app = application(channel);
-    const stream = this.#streams.get(app) ?? { at: 0, asked: 0, until: 0 };
+    const stream = this.#streams.get(app) ?? { at: 0, asked: 0, behind: false, until: 0 };
     this.#streams.set(app, stream);
     return stream;
   }
+}
+
+/** Something has come that is not older than what has. */
+function settle(stream: Stream): void {
+  stream.behind &&= stream.asked > 0 || Date.now() < stream.until;
 }

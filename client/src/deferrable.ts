@@ -3,8 +3,8 @@
  * has the methods that Faye's results have. A rejection that nobody asks for is not reported.
  */
 export class Deferrable<Value> implements PromiseLike<Value> {
-  #fulfil: (value: Value) => void = () => {};
-  #reject: (reason: unknown) => void = () => {};
+  #fulfil!: (value: Value) => void;
+  #reject!: (reason: unknown) => void;
   readonly #promise = new Promise<Value>((fulfil, reject) => {
     this.#fulfil = fulfil;
     this.#reject = reject;

@@ -174,3 +174,18 @@ test("after a change of the network another connection is made at once", async (
   expect(network.now.last("/meta/connect").id).toBe(before.last("/meta/connect").id);
   expect(heard).not.toContain("down");
 });
+
+test("a message that is too large for the server is given up, and the others are sent again", async () => {
+  const network = new FakeNetwork(["websocket"]);
+  const { session } = await openSession(network);
+  const [small, large] = [vi.fn(), vi.fn()];
+  session.send({ channel: "/small", data: "x" }, small);
+  session.send({ channel: "/large", data: "x".repeat(100_000) }, large);
+  await settle();
+  network.now.events.down("the socket was closed with code 1009", 1009);
+  expect(String(large.mock.calls[0]?.[0])).toBe("Message too large");
+  await vi.advanceTimersByTimeAsync(500);
+  expect(network.now.sent.map(({ channel }) => channel)).toEqual(["/small", "/meta/connect"]);
+  network.now.reply("/small");
+  expect(small).toHaveBeenCalledOnce();
+});

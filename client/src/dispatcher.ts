@@ -48,8 +48,8 @@ export interface DispatcherHooks {
   reachable(yes: boolean): void;
   /** Milliseconds to wait after a failure. */
   retryDelay(): number;
-  /** What the first connect over a transport takes along in its `ext`. */
-  resumption(): Record<string, unknown>;
+  /** What the first connect over a transport takes along in its `ext`, if anything. */
+  resumption(): Record<string, unknown> | undefined;
   /** A transport has ended while no request waited. */
   broken(): void;
 }
@@ -208,15 +208,19 @@ export class Dispatcher {
 
   /** A connect as this transport wants it, which on the first says where to go on. */
   #complete(connect: Outgoing): Outgoing {
-    const ext = this.#attached ? {} : this.#hooks.resumption();
-    const message = { ...connect, connectionType: this.#route.type };
-    return Object.keys(ext).length > 0 ? { ...message, ext: { ...connect.ext, ...ext } } : message;
+    const ext = this.#attached ? undefined : this.#hooks.resumption();
+    return { ...connect, connectionType: this.#route.type, ...(ext && { ext: { ...connect.ext, ...ext } }) };
   }
 
   #open(): Transport {
     const transport = this.#route.open({
       receive: (messages) => this.#received(transport, messages),
-      down: () => this.#failed(transport),
+      down: (_, code) => {
+        if (transport === this.#transport && (code === 1009 || code === 413)) {
+          this.#tooLarge();
+        }
+        this.#failed(transport);
+      },
     });
     return transport;
   }
@@ -275,6 +279,13 @@ export class Dispatcher {
     this.#pause.start(Math.max(0, ...pauses), () => this.#flush());
   }
 
+  /** A frame was too large for the server. Long ones have one message only, so that is the longest; it would fail again. */
+  #tooLarge(): void {
+    const length = (envelope: Envelope) => (envelope.sent ? JSON.stringify(envelope.message).length : 0);
+    const [longest] = [...this.#pending.values()].sort((a, b) => length(b) - length(a));
+    this.#giveUp(longest?.message.id, new BayeuxError("Message too large"));
+  }
+
   /** Ends the transport. What was not answered is to be sent again. */
   #resend(): void {
     this.#drop();
@@ -284,7 +295,7 @@ export class Dispatcher {
     }
   }
 
-  #giveUp(id: string, reason: BayeuxError): void {
+  #giveUp(id: string | undefined, reason: BayeuxError): void {
     const envelope = this.#take(id);
     envelope?.scheduler.abort();
     envelope?.done(reason);

@@ -1,11 +1,15 @@
-/** Calls `listener`; what it throws is reported as uncaught, and does not stop the caller. */
-export function protect(listener: () => void): void {
+/**
+ * Calls `listener`; what it throws is reported as uncaught, and does not stop the caller. Returns whether it threw nothing.
+ */
+export function protect(listener: () => void): boolean {
   try {
     listener();
+    return true;
   } catch (error) {
     queueMicrotask(() => {
       throw error;
     });
+    return false;
   }
 }
 

@@ -1,4 +1,4 @@
-import { expect, test, vi } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import type { Outgoing } from "./bayeux.js";
 import { type Extension, Extensions, type Next } from "./extensions.js";
 
@@ -6,6 +6,8 @@ import { type Extension, Extensions, type Next } from "./extensions.js";
 const adding = (letter: string): Extension => ({
   outgoing: (message, next) => next({ ...message, data: `${message.data}${letter}` }),
 });
+
+afterEach(() => void vi.unstubAllGlobals());
 
 function run(extensions: Extensions<unknown>, data = "") {
   const [done, dropped] = [vi.fn(), vi.fn()];
@@ -64,4 +66,31 @@ test("one is told when it is added and when it is removed, and then sees nothing
   expect(extension.added).toHaveBeenCalledWith("client");
   expect(extension.removed).toHaveBeenCalledExactlyOnceWith("client");
   expect(run(extensions, "x").done).toHaveBeenCalledWith("x");
+});
+
+test("one that throws is passed over, and is not silent; one that goes on twice does so once", async () => {
+  const reported: unknown[] = [];
+  vi.stubGlobal("queueMicrotask", (report: () => void) => {
+    expect(report).toThrow("bug");
+    reported.push("bug");
+  });
+  const bug = new Error("bug");
+  const extensions = new Extensions(null);
+  extensions.add({
+    outgoing: () => {
+      throw bug;
+    },
+  });
+  extensions.add({
+    outgoing: (message, next) => {
+      next(message);
+      next(message);
+      throw bug;
+    },
+  });
+  extensions.add(adding("b"));
+  const { done, dropped } = run(extensions, "a");
+  expect(done.mock.calls).toEqual([["ab"]]);
+  expect(dropped).not.toHaveBeenCalled();
+  expect(reported).toEqual(["bug", "bug"]);
 });

@@ -1,11 +1,12 @@
 import type { Incoming, Outgoing } from "./bayeux.js";
+import { protect } from "./emitter.js";
 
 /** Hands on a message, perhaps another one, or with nothing drops it. */
 export type Next<Message> = (message?: Message | null) => void;
 
 /**
- * A step that messages pass through: it calls `next`, now or later. A function that declares a third parameter is given
- * `null` as the second and `next` as the third, as in Faye.
+ * A step that messages pass through: it calls `next` once, now or later. A function that declares a third parameter is given
+ * `null` as the second and `next` as the third, as in Faye. One that throws is passed over.
  */
 export type Step<Message> = (message: Message, next: Next<Message>) => void;
 
@@ -60,8 +61,17 @@ export class Extensions<Owner> {
       } else if (!step) {
         next(passed);
       } else {
+        let waiting = true;
+        const once: Next<Message> = (result) => {
+          if (waiting) {
+            waiting = false;
+            next(result);
+          }
+        };
         // Called as a method: extensions are objects, with state of their own.
-        step.apply(extension, step.length > 2 ? [passed, null, next] : [passed, next]);
+        if (!protect(() => step.apply(extension, step.length > 2 ? [passed, null, once] : [passed, once]))) {
+          once(passed);
+        }
       }
     };
     next(message);

@@ -1,4 +1,5 @@
 import { expect, test, vi } from "vitest";
+import { BayeuxError } from "./error.js";
 import { readHistory } from "./history.js";
 
 /** Reads with a server that answers like this. Returns what was asked. */
@@ -30,6 +31,14 @@ test("it asks the HTTP API beside the endpoint", async () => {
 test("no token, no header", async () => {
   const { headers } = await read(page, 200, "/a/public/**", null, {});
   expect(headers).not.toHaveProperty("Authorization");
+});
+
+test("the endpoint may end in a slash, and a server that is not there is a BayeuxError", async () => {
+  const fetched = vi.fn(() => Promise.reject(new TypeError("fetch failed")));
+  const http = { endpoint: new URL("https://server/base/push/"), headers: {}, fetch: fetched as never };
+  const error = await readHistory(http, "/app/public/x", null, {}).catch((reason) => reason);
+  expect(error).toEqual(new BayeuxError("TypeError: fetch failed"));
+  expect(String(fetched.mock.calls[0])).toContain("https://server/base/channel/app/public/x");
 });
 
 test("a refusal has the server's words", async () => {

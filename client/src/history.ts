@@ -41,12 +41,15 @@ export async function readHistory(
   token: string | null,
   options: HistoryOptions,
 ): Promise<History> {
-  const url = new URL(`channel${channel}`, endpoint);
+  const url = new URL(`channel${channel}`, endpoint.href.replace(/\/$/, ""));
   for (const [name, value] of Object.entries(options)) {
     url.searchParams.set(name, String(value));
   }
   const authorization = token === null ? {} : { Authorization: `Token ${token}` };
-  const response = await fetch(url, { headers: { ...headers, Accept: "application/json", ...authorization } });
+  const request = { headers: { ...headers, Accept: "application/json", ...authorization } };
+  const response = await fetch(url, request).catch((error) => {
+    throw new BayeuxError(String(error));
+  });
   const body: unknown = await response.json().catch(() => null);
   if (response.ok && isObject(body)) {
     return body as unknown as History;

@@ -50,7 +50,10 @@ export class Session implements Link {
     this.#hooks = hooks;
     this.#backoff = new Backoff(config.retry);
     this.#dispatcher = new Dispatcher(route, config, {
-      answered: (message) => this.#advise(message),
+      answered: (message) => {
+        progress.replied();
+        this.#advise(message);
+      },
       delivered: (message) => hooks.delivered(message),
       noticed: (message) => hooks.noticed(message),
       reachable: (yes) => {
@@ -131,8 +134,10 @@ export class Session implements Link {
     });
   }
 
-  /** Ends without a word to the server. */
+  /** Ends without a word to anybody: what has no answer is another's to send again. */
   leave(): void {
+    this.#dispatcher.forget(() => true);
+    this.#waiting = [];
     this.#end(new BayeuxError("Client disconnected"));
   }
 
@@ -229,13 +234,13 @@ export class Session implements Link {
   }
 
   /** What goes with the first connect over a connection: what the client has got, as far as it knows better. */
-  #resumption(): Record<string, unknown> {
+  #resumption(): Record<string, unknown> | undefined {
     const since = this.#progress.cursors();
     if (this.#attached) {
       this.#hooks.resumed();
     }
     this.#attached = true;
-    return Object.keys(since).length > 0 ? { since } : {};
+    return Object.keys(since).length > 0 ? { since } : undefined;
   }
 
   #end(reason: BayeuxError): void {

@@ -65,8 +65,7 @@ export class Subscription extends Deferrable<Started> {
     this.channel = channel;
     this.#callback = callback;
     this.#cancel = cancel;
-    const since = options.since ?? options.rewind;
-    this.since = since === undefined ? undefined : String(since);
+    this.since = (options.since ?? options.rewind)?.toString();
   }
 
   /** Adds a callback that gets the channel first. */

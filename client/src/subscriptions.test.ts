@@ -64,6 +64,20 @@ test("a message goes to every pattern that matches, with its channel", () => {
   expect(heard).toEqual(["/a/b", "/a/*", "/a/**"].map((pattern) => [pattern, 1, "/a/b"]));
 });
 
+test("a callback may cancel another subscription, which then gets nothing more, and may add one", () => {
+  const { subscriptions, answer } = make();
+  const heard: string[] = [];
+  subscriptions.add("/a", null, () => {
+    heard.push("first");
+    second.cancel();
+    subscriptions.add("/a", null, () => heard.push("third"));
+  });
+  const second = subscriptions.add("/a", null, () => heard.push("second"));
+  answer();
+  subscriptions.deliver({ channel: "/a", data: 1 });
+  expect(heard).toEqual(["first"]);
+});
+
 test("a refused channel is forgotten", async () => {
   const { subscriptions, answer, messages } = make();
   const refused = subscriptions.add("/a", "t", () => {});
@@ -272,10 +286,59 @@ describe("cursors", () => {
     subscriptions.resumed();
     expect(asked().slice(3)).toEqual([["/a/y", at(2)]]);
     answer({ ext: { cursor: at(2), recovered: true } });
-    vi.advanceTimersByTime(5000);
+    vi.advanceTimersByTime(4999);
+    progress.replied();
+    expect(progress.cursors()).toEqual({ b: at(50, "efgh") });
+    vi.advanceTimersByTime(1);
+    progress.replied();
     expect(progress.cursors()).toEqual({ a: at(90), b: at(50, "efgh") });
     subscriptions.resumed();
     expect(asked()).toHaveLength(4);
+  });
+
+  test("silence does not mean that all of the past has come: the connection may be dead", () => {
+    vi.useFakeTimers();
+    const { subscriptions, answer, asked, progress } = make();
+    subscriptions.add("/a/x", null, null);
+    answer({ ext: { cursor: at(90) } });
+    subscriptions.add("/a/y", null, null, { since: at(1) });
+    answer({ ext: { cursor: at(1), recovered: true } });
+    subscriptions.deliver({ channel: "/a/y", data: 2, id: at(2) });
+    vi.advanceTimersByTime(40_000);
+    expect(progress.cursors()).toEqual({});
+    subscriptions.resumed();
+    expect(asked().slice(2)).toEqual([["/a/y", at(2)]]);
+    answer({ ext: { cursor: at(2), recovered: true } });
+    vi.advanceTimersByTime(5000);
+    subscriptions.deliver({ channel: "/a/x", data: 91, id: at(91) });
+    expect(progress.cursors()).toEqual({ a: at(91) });
+  });
+
+  test("a channel that the server does not have goes on from where it ended, however far others come meanwhile", async () => {
+    const { subscriptions, answer, asked } = make();
+    const heard: unknown[] = [];
+    subscriptions.add("/a/x", null, null);
+    answer({ ext: { cursor: at(1) } });
+    let fails = false;
+    const token = () => {
+      if (fails) throw new Error("logged out");
+      return "t";
+    };
+    subscriptions.add("/a/y", token, (data) => heard.push(data));
+    answer({ ext: { cursor: at(2) } });
+    fails = true;
+    subscriptions.opened();
+    answer({ ext: { cursor: at(1), recovered: true } });
+    subscriptions.deliver({ channel: "/a/x", data: 9, id: at(9) });
+    fails = false;
+    subscriptions.opened();
+    expect(asked().slice(3)).toEqual([
+      ["/a/x", at(9)],
+      ["/a/y", at(1)],
+    ]);
+    answer({ ext: { cursor: at(1), recovered: true } });
+    subscriptions.deliver({ channel: "/a/y", data: 5, id: at(5) });
+    expect(heard).toEqual([5]);
   });
 
   test("what has not come for long is not given back", () => {

@@ -106,9 +106,14 @@ export class Subscriptions {
     }
     const behind = this.#progress.behind(message.channel);
     const topics = patterns(message.channel).flatMap((pattern) => this.#topics.get(pattern) ?? []);
-    for (const listener of topics.flatMap((topic) => [...topic.listeners])) {
-      listener.catchingUp &&= behind;
-      listener.take(message, newest && topics.length > 1 && listener.catchingUp);
+    for (const { listeners } of topics) {
+      for (const listener of [...listeners]) {
+        listener.catchingUp &&= behind;
+        // Another listener may just have cancelled it.
+        if (listeners.has(listener)) {
+          listener.take(message, newest && topics.length > 1 && listener.catchingUp);
+        }
+      }
     }
   }
 

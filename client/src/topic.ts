@@ -49,6 +49,8 @@ export class Topic {
   #accepted = false;
   /** Whether the server has it now. */
   #live = false;
+  /** Where to go on, while the server does not have it: other channels of the application come further meanwhile. */
+  #goOn: string | undefined;
   /** Counts the times it was sent, so that the answer to an earlier time is known as such. */
   #attempt = 0;
   /** The next time: because its token expires, or because it was refused. */
@@ -77,7 +79,7 @@ export class Topic {
     }
     this.#next.stop();
     const waiting = [...this.listeners].filter((listener) => !listener.settled).map((listener) => listener.since);
-    const starts = new Set(this.#accepted && !this.#live ? [this.#recovery(), ...waiting] : waiting);
+    const starts = new Set(this.#accepted && !this.#live ? [this.#goOn, ...waiting] : waiting);
     if (starts.size === 0) {
       starts.add(undefined);
     }
@@ -101,22 +103,25 @@ export class Topic {
     ask(this.token, this.channel, send, fail);
   }
 
-  /** The session is gone: nothing is subscribed to. */
+  /** The server does not have it any more. */
   lose(): void {
-    this.#live = false;
+    if (this.#live) {
+      this.#live = false;
+      this.#goOn = this.#recovery();
+    }
   }
 
   /** The session goes on over another connection. What was catching up asks again for what it lacks. */
   resume(): void {
     if (this.#progress.behind(this.channel) && [...this.listeners].some((listener) => listener.catchingUp)) {
-      this.#live = false;
+      this.lose();
       this.subscribe();
     }
   }
 
   /** The server has ended it, though nobody has cancelled it: its token has expired, or its key was revoked. */
   ended(reason: BayeuxError): void {
-    this.#live = false;
+    this.lose();
     if (!this.#retry(reason)) {
       this.#hooks.failed(reason, this.channel);
     }
@@ -130,8 +135,7 @@ export class Topic {
 
   #request(token: string | null, since: string | undefined, done: (outcome: Incoming | BayeuxError) => void): void {
     const arrived = since === undefined ? () => {} : this.#rewinding(since);
-    const ext = { ...auth(token), ...(since === undefined ? {} : { since }) };
-    const message = { channel: "/meta/subscribe", subscription: this.channel, ext };
+    const message = { channel: "/meta/subscribe", subscription: this.channel, ext: { ...auth(token), since } };
     this.#hooks.send(message, (outcome) => {
       arrived();
       done(outcome);

@@ -44,10 +44,10 @@ export abstract class Connection {
   }
 
   /** It has failed. */
-  protected down(reason: string): void {
+  protected down(reason: string, code?: number): void {
     if (!this.#ended) {
       this.close();
-      this.#events.down(reason);
+      this.#events.down(reason, code);
     }
   }
 }

@@ -92,20 +92,20 @@ test("a stream that breaks is waited for, and with it the next connect", async (
   expect(posted).toEqual([connect]);
   source().dispatchEvent(new Event("error"));
   vi.advanceTimersByTime(30_000);
-  expect(events.down).toHaveBeenCalledExactlyOnceWith("the stream broke");
+  expect(events.down).toHaveBeenCalledExactlyOnceWith("the stream broke", undefined);
 });
 
 test("a stream that is refused is a failure", () => {
   transport.send([connect]);
   source().readyState = 2;
   source().dispatchEvent(new Event("error"));
-  expect(events.down).toHaveBeenCalledExactlyOnceWith("the stream was refused");
+  expect(events.down).toHaveBeenCalledExactlyOnceWith("the stream was refused", undefined);
 });
 
 test("a stream that does not begin is a failure", () => {
   transport.send([connect]);
   vi.advanceTimersByTime(5000);
-  expect(events.down).toHaveBeenCalledWith("the stream did not begin");
+  expect(events.down).toHaveBeenCalledWith("the stream did not begin", undefined);
 });
 
 test("closing is no failure", () => {

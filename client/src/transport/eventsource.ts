@@ -41,7 +41,7 @@ export class EventSourceTransport extends Connection implements Transport {
     this.#construct = construct;
     this.#posts = new LongPollingTransport(config, {
       receive: (messages) => events.receive(messages),
-      down: (reason) => this.down(reason),
+      down: (reason, code) => this.down(reason, code),
     });
   }
 

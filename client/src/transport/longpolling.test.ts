@@ -60,6 +60,19 @@ test.each([
   expect(posts[0]?.signal.aborted).toBe(true);
 });
 
+test("a request that is too large is told as such, and the rest follows in others", async () => {
+  const down = vi.fn();
+  const config = { endpoint: new URL("http://server/push"), headers: {}, fetch: globalThis.fetch };
+  const other = new LongPollingTransport(config, { receive: () => {}, down });
+  const long = { channel: "/a", data: "x".repeat(100_000) };
+  other.send([long, long]);
+  expect(posts.map(({ messages }) => messages.length)).toEqual([1]);
+  posts[0]?.answer("[]");
+  await vi.waitFor(() => expect(posts.map(({ messages }) => messages.length)).toEqual([1, 1]));
+  posts[1]?.answer("", 413);
+  await vi.waitFor(() => expect(down).toHaveBeenCalledWith("Error: HTTP status 413", 413));
+});
+
 test("closing ends the requests without a word", async () => {
   transport.send([{ channel: "/meta/connect" }]);
   transport.send([{ channel: "/a" }]);

@@ -1,4 +1,5 @@
 import type { Incoming, Outgoing } from "../bayeux.js";
+import { takeFrame } from "./frame.js";
 import { type PostConfig, post } from "./post.js";
 import type { Transport, TransportEvents } from "./transport.js";
 
@@ -11,7 +12,7 @@ export class LongPollingTransport implements Transport {
   readonly #config: PostConfig;
   readonly #events: TransportEvents;
   readonly #abort = new AbortController();
-  #queue: Outgoing[] = [];
+  readonly #queue: Outgoing[] = [];
   #busy = false;
 
   constructor(config: PostConfig, events: TransportEvents) {
@@ -21,7 +22,7 @@ export class LongPollingTransport implements Transport {
 
   send(messages: readonly Outgoing[]): void {
     if (messages.length === 0 || messages.some((message) => message.channel === "/meta/connect")) {
-      void this.#post(messages);
+      void this.#post([...messages]);
       return;
     }
     this.#queue.push(...messages);
@@ -38,19 +39,20 @@ export class LongPollingTransport implements Transport {
     }
     this.#busy = true;
     while (this.#queue.length > 0 && !this.#abort.signal.aborted) {
-      await this.#post(this.#queue.splice(0));
+      await this.#post(this.#queue);
     }
     this.#busy = false;
   }
 
-  async #post(messages: readonly Outgoing[]): Promise<void> {
+  /** Posts what fits into one request of what is at the front of `queue`. */
+  async #post(queue: Outgoing[]): Promise<void> {
     let replies: Incoming[];
     try {
-      replies = await post(this.#config, messages, this.#abort.signal);
+      replies = await post(this.#config, takeFrame(queue), this.#abort.signal);
     } catch (error) {
       if (!this.#abort.signal.aborted) {
         this.#abort.abort();
-        this.#events.down(String(error));
+        this.#events.down(String(error), (error as { status?: number }).status);
       }
       return;
     }

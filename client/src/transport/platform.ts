@@ -9,9 +9,9 @@ export interface PlatformConfig extends PostConfig {
   /** URLs that differ from `endpoint`, by transport. */
   endpoints: Partial<Record<TransportType, URL>>;
   /** Nothing where there is none, as in Node 20. */
-  WebSocket: WebSocketConstructor | null | undefined;
+  WebSocket?: WebSocketConstructor | null;
   /** Nothing where there is none, as in Node. */
-  EventSource: EventSourceConstructor | null | undefined;
+  EventSource?: EventSourceConstructor | null;
 }
 
 /** The transports that there are, the best first. */

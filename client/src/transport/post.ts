@@ -1,4 +1,4 @@
-import { type Incoming, type Outgoing, parse } from "../bayeux.js";
+import { type Incoming, parse } from "../bayeux.js";
 
 /** How requests are made. */
 export interface PostConfig {
@@ -8,21 +8,21 @@ export interface PostConfig {
   fetch: typeof fetch;
 }
 
-/** Posts messages, and returns the replies. Rejects with an Error that says why there are none. */
+/** Posts a frame, and returns the replies. Rejects with an Error that says why there are none, perhaps with a `status`. */
 export async function post(
   { endpoint, headers, fetch }: PostConfig,
-  messages: readonly Outgoing[],
+  frame: string,
   signal: AbortSignal,
 ): Promise<Incoming[]> {
   const response = await fetch(endpoint, {
     method: "POST",
     headers: { "Content-Type": "application/json", ...headers },
-    body: JSON.stringify(messages),
+    body: frame,
     cache: "no-store",
     signal,
   });
   if (!response.ok) {
-    throw new Error(`HTTP status ${response.status}`);
+    throw Object.assign(new Error(`HTTP status ${response.status}`), { status: response.status });
   }
   return parse(await response.text());
 }

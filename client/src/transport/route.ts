@@ -31,7 +31,7 @@ export class Route {
   #proven = false;
 
   constructor(candidates: Candidate[]) {
-    this.#candidates = candidates.map(({ type, open }) => ({ type, open, failuresLeft: 1 }));
+    this.#candidates = candidates.map((candidate) => ({ ...candidate, failuresLeft: 1 }));
   }
 
   /** The types in use, for the handshake. */

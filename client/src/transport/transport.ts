@@ -22,8 +22,8 @@ export interface Transport {
 /** Where a transport reports. No function is called from within `send` or the constructor. */
 export interface TransportEvents {
   receive(messages: Incoming[]): void;
-  /** The transport has failed or was closed by the server, and why. Called once at most. */
-  down(reason: string): void;
+  /** The transport has failed or was closed by the server, and why; with a WebSocket's code or an HTTP status. Called once at most. */
+  down(reason: string, code?: number): void;
 }
 
 /** How long a connection may take to open, in milliseconds. Some proxies swallow what they do not know. */

@@ -1,5 +1,6 @@
 import type { Outgoing } from "../bayeux.js";
 import { Connection } from "./connection.js";
+import { takeFrame } from "./frame.js";
 import { openWithin, type Transport, type TransportEvents } from "./transport.js";
 
 /** The part of the standard WebSocket that is used: browsers, Node 22 and the `ws` package have it. */
@@ -23,7 +24,7 @@ export class WebSocketTransport extends Connection implements Transport {
   readonly works = true;
   #socket: WebSocketLike | null = null;
   #open = false;
-  #waiting: string[] = [];
+  readonly #waiting: string[] = [];
 
   /** `endpoint` is the http(s) URL of the Bayeux server. */
   constructor(
@@ -47,12 +48,15 @@ export class WebSocketTransport extends Connection implements Transport {
       this.#flush();
     });
     this.#socket.addEventListener("message", (event) => this.received(event.data));
-    this.#socket.addEventListener("close", ({ code }) => this.down(`the socket was closed with code ${code}`));
+    this.#socket.addEventListener("close", ({ code }) => this.down(`the socket was closed with code ${code}`, code));
     this.#socket.addEventListener("error", () => {}); // always followed by a close; but ws throws if nobody listens
   }
 
   send(messages: readonly Outgoing[]): void {
-    this.#waiting.push(JSON.stringify(messages));
+    const queue = [...messages];
+    do {
+      this.#waiting.push(takeFrame(queue));
+    } while (queue.length > 0);
     if (this.#open) {
       this.#flush();
     }
