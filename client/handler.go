@@ -87,6 +87,7 @@ func (f *file) serve(caching, location string) http.Handler {
 		h.Set("Content-Type", f.contentType)
 		h.Set("Cache-Control", caching)
 		h.Set("Access-Control-Allow-Origin", "*")
+		h.Set("Cross-Origin-Resource-Policy", "cross-origin") // for pages that are isolated from other origins
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Vary", "Accept-Encoding")
 		if location != "" {

@@ -54,11 +54,12 @@ func TestHandler(t *testing.T) {
 func TestHandlerHeaders(t *testing.T) {
 	w := get(t, handler([]byte("code"), nil, true), http.MethodGet, "/client.js", "")
 	for name, want := range map[string]string{
-		"Cache-Control":               "public, max-age=0, must-revalidate",
-		"Access-Control-Allow-Origin": "*",
-		"X-Content-Type-Options":      "nosniff",
-		"Content-Length":              "4",
-		"Vary":                        "Accept-Encoding",
+		"Cache-Control":                "public, max-age=0, must-revalidate",
+		"Access-Control-Allow-Origin":  "*",
+		"Cross-Origin-Resource-Policy": "cross-origin",
+		"X-Content-Type-Options":       "nosniff",
+		"Content-Length":               "4",
+		"Vary":                         "Accept-Encoding",
 	} {
 		if got := w.Header().Get(name); got != want {
 			t.Errorf("%s = %q, want %q", name, got, want)
