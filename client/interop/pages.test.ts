@@ -36,9 +36,9 @@ beforeAll(async () => {
   server = await Server.prepare();
   await server.start();
   pages = createServer((request, response) => {
-    response.setHeader("Cache-Control", "no-store");
     const url = new URL(request.url ?? "", "http://pages");
     if (url.pathname === "/token") {
+      response.setHeader("Cache-Control", "no-store"); // of a page, it would keep that from being put away
       const claims = { ...Object.fromEntries(url.searchParams), exp: Math.ceil(Date.now() / 1000) + lifetime };
       response.end(
         token(devKey, { ...claims, sub: true, pub: true, presence: { id: url.searchParams.get("id") ?? "x" } }),
@@ -51,7 +51,11 @@ beforeAll(async () => {
   });
   pages.listen(0, "127.0.0.1");
   await once(pages, "listening");
-  browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
+  browser = await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    args: ["--no-sandbox"],
+    ignoreDefaultArgs: ["--disable-back-forward-cache"], // pages that are left are put away, as anywhere
+  });
 });
 afterAll(async () => {
   await browser.close();
@@ -326,6 +330,15 @@ test("a strict Content-Security-Policy", async () => {
   expect(proxy.upgrades).toBe(1);
 });
 
+test("a page that is isolated from other origins may load the script", async () => {
+  headers = { "Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": "require-corp" };
+  const channel = "/devapp/public/isolated";
+  const page = await open();
+  await subscribe(page, channel);
+  await expectReceived(page, await publish(channel, 1));
+  expect(await page.evaluate(() => globalThis.crossOriginIsolated)).toBe(true);
+});
+
 describe("pages that share a connection", () => {
   const channel = "/devapp/private/shared";
 
@@ -344,6 +357,26 @@ describe("pages that share a connection", () => {
       expect(await troubles(page)).toEqual([]);
     }
     expect(proxy.upgrades).toBe(2);
+  });
+
+  test("go on when the page that has it is left, and that page goes on when it is come back to", async () => {
+    const [one, two] = [await open({ share: true }), await open({ share: true })];
+    for (const page of [one, two]) await subscribe(page, channel);
+    const before = await publish(channel, 3);
+    for (const page of [one, two]) await expectReceived(page, before);
+    const url = one.url();
+    await one.goto(`${url}elsewhere`);
+    const during = await publish(channel, 3);
+    await expectReceived(two, [...before, ...during]);
+    await one.evaluate(() => history.back());
+    // A page that is put back is no navigation to Playwright: it is asked anew until it is there.
+    const received = (page: Page) => page.evaluate(() => (globalThis as unknown as Scope).received);
+    await expect.poll(() => received(one), { timeout: 30_000 }).toEqual([...before, ...during]);
+    const after = await publish(channel, 3);
+    for (const page of [one, two]) {
+      await expect.poll(() => received(page), { timeout: 30_000 }).toEqual([...before, ...during, ...after]);
+      expect(await troubles(page)).toEqual([]);
+    }
   });
 
   test("publish through it, and end with the last of them", async () => {

@@ -94,6 +94,7 @@ export class Client extends Emitter<ClientEvents> {
       : makeSession(this.#hooks());
     const page = {
       wake: (suspect: boolean) => this.#link.wake(suspect),
+      sleep: () => this.#link.sleep?.(),
       clientId: () => (this.#autodisconnect && this.#link.last ? this.#link.clientId : ""),
     };
     watchPage(endpoint, page, this.#ended.signal);

@@ -30,6 +30,8 @@ export interface Link {
   disconnect(): Promise<void>;
   /** The network may work again; if the connection is `suspect`, by another way than before. */
   wake(suspect: boolean): void;
+  /** The page is put away, with all that it has open, and perhaps for ever. Until it wakes nobody is to wait for it. */
+  sleep?(): void;
 }
 
 export interface LinkHooks {

@@ -19,9 +19,10 @@ afterEach(() => void vi.unstubAllGlobals());
 /** Watches the page. Returns what was heard, and what ends it. */
 function watch(clientId = "c1") {
   const wake = vi.fn();
+  const sleep = vi.fn();
   const ended = new AbortController();
-  watchPage(endpoint, { wake, clientId: () => clientId }, ended.signal);
-  return { wake, end: () => ended.abort() };
+  watchPage(endpoint, { wake, sleep, clientId: () => clientId }, ended.signal);
+  return { wake, sleep, end: () => ended.abort() };
 }
 
 const hide = (persisted: boolean) => page.dispatchEvent(Object.assign(new Event("pagehide"), { persisted }));
@@ -42,10 +43,12 @@ test("a page that is online or seen again wakes the client", () => {
 });
 
 test("a page that goes away for good disconnects, with a form", () => {
-  const { end } = watch();
+  const { sleep, end } = watch();
   hide(true);
   expect(sendBeacon).not.toHaveBeenCalled();
+  expect(sleep).toHaveBeenCalledOnce();
   hide(false);
+  expect(sleep).toHaveBeenCalledOnce();
   expect(sendBeacon).toHaveBeenCalledOnce();
   const [url, body] = sendBeacon.mock.calls[0] ?? [];
   expect(url).toBe(endpoint);

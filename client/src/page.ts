@@ -5,6 +5,8 @@ export interface PageHooks {
    * again, by another way perhaps (`suspect`).
    */
   wake(suspect: boolean): void;
+  /** The page is put away. It may come back as it is, and then wakes; or not. */
+  sleep(): void;
   /** The session that ends with the page, "" for none. */
   clientId(): string;
 }
@@ -22,12 +24,14 @@ export function watchPage(endpoint: URL, hooks: PageHooks, signal: AbortSignal):
   addEventListener("online", () => hooks.wake(true), { signal });
   addEventListener("pageshow", shown, { signal });
   document.addEventListener("visibilitychange", shown, { signal });
-  addEventListener("pagehide", ({ persisted }) => sayGoodbye(endpoint, persisted ? "" : hooks.clientId()), { signal });
+  const hidden = ({ persisted }: PageTransitionEvent) =>
+    persisted ? hooks.sleep() : sayGoodbye(endpoint, hooks.clientId());
+  addEventListener("pagehide", hidden, { signal });
 }
 
 /** Tells the server that the page goes away for good, so that others see the user leave at once. */
 function sayGoodbye(endpoint: URL, clientId: string): void {
-  if (clientId !== "") {
+  if (clientId) {
     const message = JSON.stringify([{ channel: "/meta/disconnect", clientId, id: "bye" }]);
     // A string goes as text/plain, which needs no preflight: a page that goes away could not wait for one. The server
     // takes everything that is not JSON for a form.

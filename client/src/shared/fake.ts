@@ -37,11 +37,14 @@ export class FakeOrigin {
     return { locks: { request: origin.#request.bind(origin, owner) as never }, BroadcastChannel: Channel as never };
   }
 
-  /** The page is asleep: it hears nothing, and keeps its locks. */
-  deafen(owner: string): void {
-    for (const entry of this.#channels.values()) {
-      if (entry.owner === owner) entry.deliver = () => {};
-    }
+  /** The page is asleep: it hears nothing, and keeps its locks. Returns what wakes it up. */
+  deafen(owner: string): () => void {
+    const entries = [...this.#channels.values()].filter((entry) => entry.owner === owner);
+    const delivers = entries.map(({ deliver }) => deliver);
+    for (const entry of entries) entry.deliver = () => {};
+    return () => {
+      for (const [n, entry] of entries.entries()) entry.deliver = delivers[n] as () => void;
+    };
   }
 
   /** The page is gone, from one moment to the next. */

@@ -124,6 +124,8 @@ test("a channel is given up when no page wants it any more", async () => {
 test("when the leader is gone the next page has a session of its own, and all subscribe again", async () => {
   const [, two, three_] = await three();
   origin.kill("one");
+  await settle();
+  expect([two.link.state, three_.link.state]).toEqual(["reconnecting", "reconnecting"]);
   await shakeHands(two, "c2");
   expect(two.heard.filter((what) => what === "opened")).toHaveLength(2);
   expect(three_.heard.filter((what) => what === "opened")).toHaveLength(2);
@@ -205,4 +207,88 @@ test("while a page catches up, the leader does not tell the server that all has 
   await settle();
   expect(one.progress.behind("/a/x")).toBe(true);
   expect(one.progress.behind("/b/x")).toBe(false);
+});
+
+test("a leader that is closed takes nobody's messages with it", async () => {
+  const [one, two, three_] = await three();
+  const [published, own] = [vi.fn(), vi.fn()];
+  three_.link.send({ channel: "/a", data: 1 }, published);
+  one.link.send({ channel: "/b", data: 1 }, own);
+  await settle();
+  await one.link.disconnect();
+  expect(own).toHaveBeenCalledExactlyOnceWith(new BayeuxError("Client disconnected"));
+  await shakeHands(two, "c2");
+  expect(published).not.toHaveBeenCalled();
+  two.network.now.reply("/a");
+  await settle();
+  expect(published).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ successful: true }));
+});
+
+test("a leader that was asleep follows the one that took its place, with what it had not sent", async () => {
+  const [one, two] = await three();
+  const published = vi.fn();
+  one.link.send({ channel: "/a", data: 1 }, published);
+  await settle();
+  const wakeUp = origin.deafen("one");
+  two.link.wake(false);
+  await vi.advanceTimersByTimeAsync(2000);
+  await shakeHands(two, "c2");
+  expect(one.link.state).toBe("reconnecting");
+  wakeUp();
+  one.link.wake(false);
+  await settle();
+  expect(one.link.clientId).toBe("c2");
+  expect(one.heard.filter((what) => what === "opened")).toHaveLength(2);
+  two.network.now.reply("/a");
+  await settle();
+  expect(published).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ successful: true }));
+});
+
+test("a page that publishes finds out that the leader is asleep", async () => {
+  const [, two] = await three();
+  origin.deafen("one");
+  const published = vi.fn();
+  two.link.send({ channel: "/a", data: 1 }, published);
+  await vi.advanceTimersByTimeAsync(2000);
+  await shakeHands(two, "c2");
+  two.network.now.reply("/a");
+  expect(published).toHaveBeenCalledOnce();
+});
+
+test("so does a page that comes, and what it publishes meanwhile is not lost", async () => {
+  await three();
+  origin.deafen("one");
+  const late = open("late");
+  const published = vi.fn();
+  late.link.send({ channel: "/a", data: 1 }, published);
+  await vi.advanceTimersByTimeAsync(2000);
+  await shakeHands(late, "c2");
+  late.network.now.reply("/a");
+  expect(published).toHaveBeenCalledOnce();
+});
+
+test("a page that is put away leaves its place to others at once, and joins them when it comes back", async () => {
+  const [one, two] = await three();
+  subscribe(two, "/b");
+  one.link.sleep();
+  expect(one.link.state).toBe("reconnecting");
+  await shakeHands(two, "c2");
+  expect(two.link.clientId).toBe("c2");
+  one.link.wake(false);
+  await settle();
+  expect(one.link.clientId).toBe("c2");
+  expect(one.network.transports).toHaveLength(1);
+  expect(one.network.now.closed).toBe(true);
+});
+
+test("a page that nothing was wanted of, or that is closed, does not begin by waking", async () => {
+  const page = open("page");
+  page.link.sleep();
+  page.link.wake(true);
+  await page.link.disconnect();
+  page.link.wake(true);
+  page.link.start();
+  await settle();
+  expect(page.link.state).toBe("closed");
+  expect(page.network.transports).toEqual([]);
 });

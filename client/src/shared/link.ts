@@ -33,18 +33,16 @@ export class SharedLink implements Link {
   readonly #pending = new Map<string, Wish & { done: Done }>();
   #channel: InstanceType<Platform["BroadcastChannel"]> | null = null;
   #standing: Standing = { state: "idle", clientId: "" };
+  /** Whether there has been a session. */
+  #opened = false;
   /** Whether this page knows who leads. */
   #introduced = false;
   /** The leader's. */
   #session: Session | null = null;
   #pages = new Pages();
   readonly #later = new Timer();
-  readonly #ended = new AbortController();
-  #release: () => void = () => {};
-  /** What the locks are held for. */
-  readonly #held = new Promise<void>((release) => {
-    this.#release = release;
-  });
+  /** Ends what this page has in common with the others: it holds its locks as long, and waits for others. */
+  #member = new AbortController();
 
   constructor(
     name: string,
@@ -61,7 +59,8 @@ export class SharedLink implements Link {
   }
 
   get state(): ConnectionState {
-    return this.#standing.state;
+    const { state } = this.#standing;
+    return state === "connecting" && this.#opened ? "reconnecting" : state;
   }
 
   get open(): boolean {
@@ -77,18 +76,18 @@ export class SharedLink implements Link {
   }
 
   start(): void {
-    if (this.#channel) {
+    if (this.#channel || this.state === "closed") {
       return;
     }
+    this.#member = new AbortController();
     this.#channel = new this.#platform.BroadcastChannel(this.#name);
     this.#channel.onmessage = ({ data }) => this.#heard(JSON.parse(data));
-    this.#stand({ state: "connecting", clientId: "" });
-    this.#hooks.changed();
+    this.#await();
     // The page's own lock tells the leader how long it lives, so it comes before anybody hears of it.
     this.#lock(this.#page, {}, () => {
-      this.#say({ kind: "hello" });
+      this.#ask({ kind: "hello" });
       this.#campaign({});
-      return this.#held;
+      return this.#held();
     });
   }
 
@@ -115,25 +114,63 @@ export class SharedLink implements Link {
     if (this.#session) {
       this.#session.wake(suspect);
     } else if (this.#channel) {
-      // The leader's page may be asleep, with the lock in its hands.
-      this.#say({ kind: "wake", suspect });
-      this.#later.start(answerWithin, () => this.#campaign({ steal: true }));
+      this.#ask({ kind: "wake", suspect });
+    } else if (this.state !== "idle") {
+      this.start(); // it was asleep
     }
+  }
+
+  /** The page may be asleep from now on, for ever perhaps: the others are to do without it. */
+  sleep(): void {
+    if (this.#channel) {
+      this.#part();
+      this.#await();
+    }
+  }
+
+  #part(): void {
+    this.#member.abort();
+    this.#later.stop();
+    this.#resign();
+    this.#channel?.close();
+    this.#channel = null;
+  }
+
+  /** Says something that the leader answers at once. If it does not, its page is asleep, with the lock in its hands. */
+  #ask(note: Note): void {
+    this.#say(note);
+    this.#later.start(answerWithin, () => this.#campaign({ steal: true }));
   }
 
   /** Waits for the lock of the leader, and leads. */
   #campaign(options: LockOptions): void {
     const lost = () => {
       this.#resign();
+      this.#await();
+      this.#ask({ kind: "hello" });
       this.#campaign({});
     };
     this.#lock("", options, () => this.#lead(), lost);
   }
 
   #lock(name: string, options: LockOptions, granted: () => Promise<void> | void, lost = () => {}): void {
-    const { signal } = this.#ended;
+    const { signal } = this.#member;
     const given = options.steal ? options : { signal };
-    this.#platform.locks.request(`${this.#name} ${name}`, given, granted).catch(() => signal.aborted || lost());
+    const use = () => (signal.aborted ? undefined : granted());
+    this.#platform.locks.request(`${this.#name} ${name}`, given, use).catch(() => signal.aborted || lost());
+  }
+
+  /** What the locks are held for. */
+  #held(): Promise<void> {
+    const { signal } = this.#member;
+    return new Promise((release) => signal.addEventListener("abort", () => release()));
+  }
+
+  /** This page does not know who leads. */
+  #await(): void {
+    this.#introduced = false;
+    this.#stand({ state: "connecting", clientId: "" });
+    this.#hooks.changed();
   }
 
   #lead(): Promise<void> {
@@ -141,6 +178,7 @@ export class SharedLink implements Link {
     const session = this.#makeSession(this.#leaderHooks(() => this.#session === session));
     this.#session = session;
     this.#introduced = true;
+    this.#later.stop();
     this.#pages = new Pages();
     this.#pages.add(this.#page);
     session.start();
@@ -150,7 +188,7 @@ export class SharedLink implements Link {
       const message = { channel: "/meta/disconnect", clientId: former };
       this.#later.start(endFormerAfter, () => session.send(message, () => {}));
     }
-    return this.#held;
+    return this.#held();
   }
 
   /** Leaves the session as it is: another page leads. */
@@ -177,6 +215,7 @@ export class SharedLink implements Link {
 
   #happened(name: keyof LinkHooks, args: unknown[]): void {
     if (name === "opened") {
+      this.#opened = true;
       for (const [id, { message }] of this.#pending) {
         if (isMeta(message.channel)) {
           this.#pending.delete(id); // of the session before, which is not answered any more
@@ -190,12 +229,12 @@ export class SharedLink implements Link {
     }
   }
 
-  /** Tells the leader of a wish. */
+  /** Tells the leader of a wish; one that is not known yet is told later. */
   #wish({ message, limits, done }: Wish & { done: Done }): void {
     if (this.#session) {
       this.#serve(this.#page, { message, limits }, done);
-    } else {
-      this.#say({ kind: "wish", message, limits });
+    } else if (this.#introduced) {
+      this.#ask({ kind: "wish", message, limits });
     }
   }
 
@@ -240,13 +279,11 @@ export class SharedLink implements Link {
       }
     } else if (this.#session) {
       this.#welcome(note.from);
+      this.#introduce(false);
       if (note.kind === "wish") {
         this.#serve(note.from, note, (outcome) => this.#answer(note.message.id, outcome));
-      } else {
-        if (note.kind === "wake") {
-          this.#session.wake(note.suspect);
-        }
-        this.#introduce(false);
+      } else if (note.kind === "wake") {
+        this.#session.wake(note.suspect);
       }
     }
   }
@@ -268,7 +305,7 @@ export class SharedLink implements Link {
       this.#repeat();
     }
     if (isFirst && this.open) {
-      this.#hooks.opened();
+      this.#happened("opened", []);
     }
   }
 
@@ -304,12 +341,8 @@ export class SharedLink implements Link {
   }
 
   #close(reason: BayeuxError): void {
-    this.#ended.abort();
-    this.#later.stop();
-    this.#resign();
+    this.#part();
     this.#stand({ state: "closed", clientId: "" });
-    this.#channel?.close();
-    this.#release();
     for (const { done } of this.#pending.values()) {
       done(reason);
     }
