@@ -40,10 +40,10 @@ type calls struct {
 
 // call is the commands of one caller. A worker owns them from the moment that it is queued until done is closed.
 type call struct {
-	commands []redis.Cmder
-	since    time.Time
-	done     chan struct{}
-	given    atomic.Bool // up, by the caller: nobody wants it any more
+	commands  []redis.Cmder
+	since     time.Time
+	done      chan struct{}
+	abandoned atomic.Bool // by the caller: nobody wants it any more
 
 	err error // why the commands were not sent
 }
@@ -63,7 +63,7 @@ func (c *calls) do(ctx context.Context, commands ...redis.Cmder) error {
 	case <-n.done:
 		return n.err
 	case <-ctx.Done():
-		n.given.Store(true)
+		n.abandoned.Store(true)
 		return ctx.Err()
 	}
 }
@@ -142,7 +142,7 @@ func (c *calls) send(batch []*call) {
 	pipe := c.cmd.Pipeline()
 	for _, n := range batch {
 		switch {
-		case n.given.Load():
+		case n.abandoned.Load():
 			n.commands = nil
 		case now.Sub(n.since) > callPatience:
 			n.commands, n.err = nil, errBusy

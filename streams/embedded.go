@@ -28,9 +28,8 @@ const (
 
 // Embedded is a Redis of this process' own.
 type Embedded struct {
-	url        string
-	persistent bool
-	cleanup    []func() error // run in reverse by Close
+	url     string
+	cleanup []func() error // run in reverse by Close
 }
 
 // StartEmbedded starts a private redis-server, or valkey-server, that keeps its streams in dir, over restarts too, and
@@ -76,9 +75,6 @@ func startEmbedded(ctx context.Context, dir, path string, log *slog.Logger) (_ *
 
 // URL returns where the Redis is, password included.
 func (e *Embedded) URL() string { return e.url }
-
-// Persistent reports whether streams survive a restart.
-func (e *Embedded) Persistent() bool { return e.persistent }
 
 // Close ends the Redis; a persistent one writes down everything first.
 func (e *Embedded) Close() error {
@@ -144,7 +140,7 @@ func (e *Embedded) startServer(ctx context.Context, dir, path string, lock *os.F
 	if err != nil {
 		return err
 	}
-	e.url, e.persistent = "unix://"+socket, true
+	e.url = "unix://" + socket
 	log.Info("streams: embedded Redis started", "program", path, "dir", dir)
 
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))

@@ -49,8 +49,5 @@ func TestInProcess(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if e.Persistent() {
-		t.Error("an in-process Redis says that it is persistent")
-	}
 	exercise(t, streams.Topology{URLs: []string{e.URL()}})
 }

@@ -46,7 +46,7 @@ func (s *Streams) Take(ctx context.Context, app pandapush.AppID, name string, pe
 }
 
 // lease asks Redis for tokens, and puts into b what comes of it.
-func (s *Streams) lease(ctx context.Context, app pandapush.AppID, name string, b *bucket, perSecond float64, burst, n int) {
+func (s *Streams) lease(ctx context.Context, app pandapush.AppID, name string, b *tokenBucket, perSecond float64, burst, n int) {
 	// Others wait for the answer, too.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTimeout)
 	defer cancel()
@@ -76,7 +76,7 @@ func (s *Streams) lease(ctx context.Context, app pandapush.AppID, name string, b
 // limits are the buckets that this node takes from.
 type limits struct {
 	mu      sync.Mutex
-	buckets map[limitID]*bucket
+	buckets map[limitID]*tokenBucket
 	swept   time.Time
 }
 
@@ -86,7 +86,7 @@ type limitID struct {
 }
 
 // bucket returns the bucket of that id, and forgets those that have not been used for a while.
-func (l *limits) bucket(id limitID) *bucket {
+func (l *limits) bucket(id limitID) *tokenBucket {
 	now := time.Now()
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -101,16 +101,16 @@ func (l *limits) bucket(id limitID) *bucket {
 	b := l.buckets[id]
 	if b == nil {
 		if l.buckets == nil {
-			l.buckets = make(map[limitID]*bucket)
+			l.buckets = make(map[limitID]*tokenBucket)
 		}
-		b = &bucket{nodes: 1}
+		b = &tokenBucket{nodes: 1}
 		l.buckets[id] = b
 	}
 	return b
 }
 
-// bucket is this node's part of a bucket.
-type bucket struct {
+// tokenBucket is this node's part of a token bucket; the 64 buckets that applications are spread over are another thing.
+type tokenBucket struct {
 	mu     sync.Mutex
 	used   time.Time
 	tokens int       // leased and not taken
@@ -136,7 +136,7 @@ type asking struct {
 }
 
 // try takes n tokens, or says how long to wait for them, or returns the request that has to be waited for, or made.
-func (b *bucket) try(perSecond float64, burst, n int) (left int, wait time.Duration, ask *asking) {
+func (b *tokenBucket) try(perSecond float64, burst, n int) (left int, wait time.Duration, ask *asking) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
@@ -160,7 +160,7 @@ func (b *bucket) try(perSecond float64, burst, n int) (left int, wait time.Durat
 }
 
 // takeOwnLocked takes tokens of the node's own share. The burst is for who is alone: a share must still let n through.
-func (b *bucket) takeOwnLocked(now time.Time, perSecond float64, burst, n int) (left int, wait time.Duration, ask *asking) {
+func (b *tokenBucket) takeOwnLocked(now time.Time, perSecond float64, burst, n int) (left int, wait time.Duration, ask *asking) {
 	share := perSecond / float64(b.nodes)
 	most := max(float64(burst)/float64(b.nodes), float64(n))
 	if b.ownAt.IsZero() {
@@ -176,7 +176,7 @@ func (b *bucket) takeOwnLocked(now time.Time, perSecond float64, burst, n int) (
 }
 
 // leased notes what Redis has answered to a request of at least n tokens: granted, left, milliseconds to wait, nodes.
-func (b *bucket) leased(now time.Time, n int, reply []int64) {
+func (b *tokenBucket) leased(now time.Time, n int, reply []int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asking = nil
@@ -191,7 +191,7 @@ func (b *bucket) leased(now time.Time, n int, reply []int64) {
 }
 
 // alone notes that Redis does not answer.
-func (b *bucket) alone(now time.Time) {
+func (b *tokenBucket) alone(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.asking = nil
@@ -199,7 +199,7 @@ func (b *bucket) alone(now time.Time) {
 }
 
 // idle reports whether nobody has taken from b for a while.
-func (b *bucket) idle(now time.Time) bool {
+func (b *tokenBucket) idle(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.asking == nil && now.Sub(b.used) > leaseIdle

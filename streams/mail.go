@@ -18,9 +18,10 @@ const (
 	inboxTTL    = 10 * time.Minute // a node that died leaves nothing
 )
 
-// Send sends m to a node, this one included. Kinds are the business of those that send and get it. A node that runs gets it within milliseconds, and in the order in which one
-// caller sent it; one that does not never gets it, and nor may one that runs when Redis fails over to a replica. It does not
-// need Run. The error wraps pandapush.ErrUnavailable or is ctx's; then m may have been sent.
+// Send sends m to a node, which may be this one. What its Kind means is between sender and receiver. A running node gets it
+// within milliseconds, and mail from one caller in the order in which it was sent. A node that is not running never gets it,
+// and a running one may miss it when Redis fails over to a replica. Send does not need Run. The error wraps
+// pandapush.ErrUnavailable or is ctx's; then m may have been sent.
 func (s *Streams) Send(ctx context.Context, node string, m pandapush.Mail) error {
 	if !isPlain(node) || node == "" || m.Kind == "" {
 		return fmt.Errorf("send mail: kind %q to node %q", m.Kind, node)
@@ -39,7 +40,7 @@ func (s *Streams) Send(ctx context.Context, node string, m pandapush.Mail) error
 	return nil
 }
 
-// inboxSink hands mail on.
+// inboxSink passes mail on.
 type inboxSink struct {
 	mail  func(pandapush.Mail)
 	log   *slog.Logger

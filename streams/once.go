@@ -33,9 +33,9 @@ func (s *Streams) AppendOnce(
 // condition's key. A cursor is looked for among the newest 1,000 entries of the stream, and 4 MiB of them: one that is
 // further back counts as too old.
 //
-// It does not need Run. It costs Redis some five times an Append, and more for several messages or a cursor that is far back. The error is
-// pandapush.ErrKeyReused, a *pandapush.ChangedError, wraps pandapush.ErrUnavailable, or is ctx's; in the last two cases
-// the messages may have been stored, and whoever repeats the call with the same key finds out.
+// It does not need Run. It costs Redis about five times as much as an Append, and more for several messages or a cursor that
+// is far back. The error is pandapush.ErrKeyReused or a *pandapush.ChangedError; or it wraps pandapush.ErrUnavailable or is
+// ctx's, and then the messages may have been stored: whoever repeats the call with the same key finds out.
 func (s *Streams) AppendIf(
 	ctx context.Context, messages []pandapush.Message, c pandapush.Condition,
 ) (cursors []pandapush.Cursor, repeated bool, err error) {

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	readFirst  = 64      // entries per stream in the first read of a session; doubled while a stream has more
+	readFirst  = 64      // entries per stream in the first read of a connection; doubled while a stream has more
 	readCount  = 1000    // and at most
 	readBytes  = 8 << 20 // data in a read beyond which the next asks for half as many entries
 	readLeast  = 16
@@ -160,7 +160,7 @@ func (r *reader) run(ctx context.Context, h Handlers) {
 		if !r.await(ctx, failures) {
 			return
 		}
-		err := r.session(ctx, h, func() {
+		err := r.readOver(ctx, h, func() {
 			failures = 0
 			if !outage.IsZero() {
 				r.log.Info("streams: Redis is back", "after", time.Since(outage).Round(time.Millisecond))
@@ -212,10 +212,10 @@ func (r *reader) await(ctx context.Context, failures int) bool {
 	}
 }
 
-// session reads over one connection, until that fails or there is nothing to read any more (nil). A new connection may
-// lead to a Redis that has lost something, so each session begins by asking where every stream stands; up is called
-// when that is known.
-func (r *reader) session(ctx context.Context, h Handlers, up func()) (err error) {
+// readOver reads over one connection until that fails, or until there is nothing to read any more (nil). A new connection
+// may lead to a Redis that has lost something, so it begins by asking where every stream stands; up is called when that is
+// known.
+func (r *reader) readOver(ctx context.Context, h Handlers, up func()) (err error) {
 	conn, err := r.backend.conn(ctx, r.wake)
 	if err != nil {
 		return err
@@ -335,7 +335,7 @@ func (r *reader) all() []*feed {
 	return all
 }
 
-// fail answers the joins that wait, and those to come until the next session succeeds.
+// fail answers the joins that wait, and those to come until Redis can be read again.
 func (r *reader) fail(err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 	"github.com/pandapush/pandapush"
 )
 
-// maxSessionID bounds the name of a session, in bytes. No longer one exists.
+// maxSessionID bounds the name of a session, in bytes. A longer one does not exist.
 const maxSessionID = 128
 
 // SavedSession is a session under its name.
@@ -22,8 +22,9 @@ type SavedSession struct {
 	Session pandapush.Session
 }
 
-// CreateSession stores a new session for ttl. The error is pandapush.ErrExists if there is one of that name, which is left
-// alone, pandapush.ErrNotFound if none can have it, wraps pandapush.ErrUnavailable, or is ctx's; in the latter two cases the session may have been stored.
+// CreateSession stores a new session for ttl. The error is pandapush.ErrExists if there is one of that name already, which is
+// left alone; pandapush.ErrNotFound if no session can have that name; or it wraps pandapush.ErrUnavailable or is ctx's, and
+// then the session may have been stored.
 func (s *Streams) CreateSession(ctx context.Context, id string, session pandapush.Session, ttl time.Duration) error {
 	fields, err := encodeSession(session)
 	if err != nil {
@@ -41,13 +42,13 @@ func (s *Streams) CreateSession(ctx context.Context, id string, session pandapus
 	return nil
 }
 
-// ClaimSession makes this node the owner of a session, attached by a transport, and lets it live for ttl from now. It returns the session
-// with its new Fence: from here on every other node's SaveSession fails. Behind is as it was, and set in the record until
-// this node saves it. former is the owner before, if that was another
-// node that had it attached; it may know better than the record how far the client has got.
+// ClaimSession makes this node the owner of a session, attached by a transport, and extends its life to ttl from now. It
+// returns the session with its new Fence: from here on every other node's SaveSession fails. Behind is returned as it was,
+// and is set in the record until this node saves it. former is the previous owner, if that is another node that still had
+// the session attached: it may know better than the record how far the client has got.
 //
-// The error is pandapush.ErrNotFound if there is no such session, or none that can be read, wraps pandapush.ErrUnavailable,
-// or is ctx's; in the latter two cases the session may have been claimed.
+// The error is pandapush.ErrNotFound if there is no such session, or it can't be read; or it wraps pandapush.ErrUnavailable
+// or is ctx's, and then the session may have been claimed.
 func (s *Streams) ClaimSession(ctx context.Context, id, transport string, ttl time.Duration) (claimed pandapush.Session, former string, err error) {
 	claimed, former, err = s.claim(ctx, id, transport, ttl)
 	switch {
@@ -96,9 +97,9 @@ func (s *Streams) claim(ctx context.Context, id, transport string, ttl time.Dura
 }
 
 // SaveSession writes what the owner of a session knows: the cursors, the Answer, Attached, Behind, and From of the
-// subscriptions. What other nodes may have written meanwhile stays: subscriptions that are not in session and grants, and
-// what they have removed stays removed. Cursors of applications without a subscription are dropped. The session lives for
-// ttl from now.
+// subscriptions. What other nodes may have written meanwhile stays: grants, and subscriptions that are not in session; and
+// what they have removed stays removed. Cursors of applications without a subscription are dropped. The session's life is
+// extended to ttl from now.
 //
 // The error is pandapush.ErrNotOwner if another node has claimed it since session.Fence, pandapush.ErrNotFound if it has
 // ended, wraps pandapush.ErrUnavailable, or is ctx's; in the latter two cases it may have been written. Saves of one
@@ -158,18 +159,18 @@ func saved(cmd *script) error {
 }
 
 // ChangeSubscriptions adds subscriptions to a session, by their patterns, and removes those of the patterns in remove; a
-// pattern in both begins anew. Any node may call it. It says who owns the session and whether it is attached there: that
+// pattern in both begins anew. Any node may call it. It returns who owns the session and whether it is attached there: that
 // node has to be told.
 //
-// A subscription that is added begins at its From. If that is the session's cursor of the application it is stored as
-// none, and it becomes the cursor if there is none yet. The grant of a pattern that is there already is replaced, and its
-// From only if Since is set, by one that is before it: a client that wants to see again what it has seen. Since the cursors of an attached
-// session are stored now and then only, From may be before where its subscription really is; so the owner should save a
-// session soon after its subscriptions have changed.
+// A subscription that is added begins at its From. If that equals the session's cursor for the application, no From is
+// stored; if there is no such cursor yet, From becomes it. For a pattern that is there already the grant is replaced, but
+// From only if Since is set and it is earlier: a client that wants to see again what it has seen. The cursors of an attached
+// session are stored only now and then, so From may be earlier than where its subscription really is; the owner should
+// therefore save a session soon after its subscriptions have changed.
 //
-// A session never has more than limit subscriptions: ErrTooManySubs, and nothing is changed. The session's life is not
-// prolonged. The error may also be pandapush.ErrNotFound, wrap pandapush.ErrUnavailable or be ctx's; in the latter two cases
-// the change may have been made.
+// A session never has more than limit subscriptions: beyond that the error is pandapush.ErrTooManySubs, and nothing is
+// changed. The session's life is not extended. The error may also be pandapush.ErrNotFound, or wrap pandapush.ErrUnavailable
+// or be ctx's; in these last two cases the change may have been made.
 func (s *Streams) ChangeSubscriptions(
 	ctx context.Context, id string, add map[string]pandapush.Subscription, remove []string, limit int,
 ) (owner string, attached bool, err error) {
@@ -212,9 +213,9 @@ func changed(cmd *script) (owner string, attached bool, err error) {
 	return owner, reply[2] == "1", nil
 }
 
-// EndSession removes a session, takes it from its seats, and says who owned it and whether it was attached there: that node
+// EndSession removes a session and its seats in rooms, and returns who owned it and whether it was attached there: that node
 // has to be told. The error is pandapush.ErrNotFound if there is none, wraps pandapush.ErrUnavailable or is ctx's; in the
-// latter two cases it may have been removed. A seat that could not be left is given up when its time is over.
+// latter two cases it may have been removed. A seat that could not be given up expires by itself.
 func (s *Streams) EndSession(ctx context.Context, id string) (owner string, attached bool, err error) {
 	cmd := sessionEndScript.call(ctx, []string{s.keys.session(id)})
 	if err := s.session(ctx, id, cmd); err != nil {
@@ -244,8 +245,8 @@ func seatsOf(session string, rooms []string) []pandapush.Seat {
 	return seats
 }
 
-// TouchSessions lets sessions live for ttl from now, and returns those that do not exist any more. The error wraps
-// pandapush.ErrUnavailable or is ctx's; then some may not have been reached, and gone is what is known.
+// TouchSessions extends the life of sessions to ttl from now, and returns those that no longer exist. The error wraps
+// pandapush.ErrUnavailable or is ctx's; then some may not have been reached, and gone has those that are known.
 func (s *Streams) TouchSessions(ctx context.Context, ids []string, ttl time.Duration) (gone []string, err error) {
 	for b, mine := range s.byBackend(len(ids), func(i int) string { return ids[i] }) {
 		commands := make([]redis.Cmder, 0, len(mine))
@@ -280,7 +281,7 @@ func (s *Streams) session(ctx context.Context, id string, cmd redis.Cmder) error
 	return s.of[bucketOf(id)].calls.do(ctx, cmd)
 }
 
-// byBackend sorts the numbers below n by the backend that the session or application of that number lives on.
+// byBackend groups the numbers below n by the backend that the session or application of that number lives on.
 func (s *Streams) byBackend(n int, name func(int) string) map[*backend][]int {
 	sorted := make(map[*backend][]int, len(s.backends))
 	for i := range n {
