@@ -101,6 +101,9 @@ func (e *Server) advance(ctx context.Context, s *session, f *feed) error {
 	if err != nil {
 		return err
 	}
+	if kept, err := e.stillKept(ctx, s, f, low); err != nil || !kept {
+		return err // the next time, its client is told
+	}
 	e.schedule(s, s.takeOlder(f, low, floor, entries, step))
 	return nil
 }
@@ -187,8 +190,8 @@ func (s *session) reachedLocked(f *feed, batch []*delivery, reached pandapush.Po
 	}
 }
 
-// checkReach finds out, once for a feed, whether the stream still has everything after its position, and tells the client
-// if not.
+// checkReach finds out whether the stream still has everything after a feed's position, and tells the client if not. It does
+// so once, until something speaks against it.
 func (e *Server) checkReach(ctx context.Context, s *session, f *feed) error {
 	s.mu.Lock()
 	cursor, checked := pandapush.Cursor{Epoch: f.epoch, Position: f.low}, f.checked
@@ -207,13 +210,28 @@ func (e *Server) checkReach(ctx context.Context, s *session, f *feed) error {
 		return nil
 	}
 	f.epoch = to.Epoch
-	if gap != pandapush.GapTrimmed { // it is another stream, and all of it is news
-		f.position, f.low = pandapush.Position{}, pandapush.Position{}
+	if gap == pandapush.GapTrimmed {
+		s.reachedLocked(f, nil, to.Position)
+	} else { // it is another stream, and all of it is news
+		f.position, f.low = to.Position, to.Position
 		f.taken, f.safe = f.low, f.low
 	}
 	s.mu.Unlock()
 	s.tellGap(f.app, cursor, to, gap)
 	return nil
+}
+
+// stillKept reports whether the stream has everything after low, now that it has been read from there: it may have been
+// trimmed since it was seen to reach back so far, before the client took what was before. If not, that is to be seen anew.
+func (e *Server) stillKept(ctx context.Context, s *session, f *feed, low pandapush.Position) (bool, error) {
+	span, err := e.cfg.Stream.Span(ctx, f.app)
+	if err != nil {
+		return false, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f.checked = f.checked && span.Gap(pandapush.Cursor{Epoch: f.epoch, Position: low}) == ""
+	return f.checked, nil
 }
 
 // gap returns why the stream may lack something after cursor, or "", and where what it has begins. The tenant is joined.

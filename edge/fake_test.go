@@ -239,9 +239,9 @@ func (m *memory) Span(_ context.Context, app pandapush.AppID) (pandapush.Span, e
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s := m.streamLocked(app)
-	span := pandapush.Span{Epoch: s.epoch, Last: s.last, Length: int64(len(s.entries)), Trimmed: s.trimmed}
+	span := pandapush.Span{Epoch: s.epoch, First: s.last, Last: s.last, Length: int64(len(s.entries)), Trimmed: s.trimmed}
 	if len(s.entries) > 0 {
-		span.First = s.entries[0].Cursor.Position
+		span.First = s.entries[0].Cursor.Position.Prev()
 	}
 	return span, m.away
 }

@@ -422,6 +422,39 @@ func TestSlowFollowerReadsTheLog(t *testing.T) {
 	}
 }
 
+// TestSlowFollowerIsToldOfWhatIsTrimmed: what is no longer kept when a follower that was level gets to read it is a gap.
+func TestSlowFollowerIsToldOfWhatIsTrimmed(t *testing.T) {
+	n := startNode(t, func(c *Config) {
+		c.Limits.QueueMessages, c.Limits.WindowEntries = 10, 10
+		c.WriteTimeout = time.Minute
+	})
+	c := n.follow(t, "/app/public/a")
+	const messages = 100 // more than a socket's buffers hold, in both kernels
+	big := strings.Repeat("x", 100<<10)
+	for i := range messages {
+		n.publish(t, "/app/public/a", fmt.Sprintf(`"%d %s"`, i, big))
+	}
+	n.log.trim("app", 20)
+	next, gaps := 0, 0
+	for next < messages {
+		e, ok := c.next()
+		switch {
+		case !ok:
+			t.Fatalf("the stream ends before message %d", next)
+		case e.kind == "gap":
+			gaps++
+			next = messages - 20
+		case !strings.Contains(e.data, fmt.Sprintf(`"%d `, next)):
+			t.Fatalf("%.60s in place of message %d, and nothing was said", e.data, next)
+		default:
+			next++
+		}
+	}
+	if gaps != 1 {
+		t.Errorf("%d gaps", gaps)
+	}
+}
+
 func TestFollowerThatLeavesIsForgotten(t *testing.T) {
 	n := startNode(t, nil)
 	c := n.follow(t, "/app/public/a")
