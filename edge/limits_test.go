@@ -124,6 +124,7 @@ func TestForeignOrigin(t *testing.T) {
 		{"page of another", "POST", http.Header{"Origin": {"https://Page.example"}}, false, "https://page.example"},
 		{"other port", "POST", http.Header{"Origin": {"http://push.example:81"}}, false, "http://push.example:81"},
 		{"file", "POST", http.Header{"Origin": {"null"}}, false, "null"},
+		{"page of a host that can't be", "GET", http.Header{"Origin": {"https://" + strings.Repeat("x", 300)}, "Upgrade": {"websocket"}}, false, "null"},
 		{"behind a proxy", "POST", http.Header{"Origin": {"https://page.example"}, "X-Forwarded-Host": {"page.example"}}, true, ""},
 		{"behind no proxy", "POST", http.Header{"Origin": {"https://page.example"}, "X-Forwarded-Host": {"page.example"}}, false, "https://page.example"},
 		{"script of another page", "GET", http.Header{"Referer": {"https://page.example/x?y"}}, false, "https://page.example"},

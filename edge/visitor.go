@@ -118,8 +118,15 @@ func foreignOrigin(r *http.Request, trusted bool) string {
 	if _, of, ok := strings.Cut(origin, "://"); ok && strings.EqualFold(of, host) {
 		return ""
 	}
+	if len(origin) > maxOrigin {
+		return "null"
+	}
 	return origin
 }
+
+// maxOrigin bounds an origin, which is kept as long as its socket, in bytes. A scheme, the longest name of a host, and a port
+// are shorter.
+const maxOrigin = 300
 
 // referringOrigin returns the origin of the page that a GET was made by, as far as the request says.
 func referringOrigin(r *http.Request) string {
