@@ -87,8 +87,8 @@ func (e *Server) serveMessages(w http.ResponseWriter, r *http.Request, payload [
 	if x.connect != nil {
 		x.hold(len(messages) == 1)
 	}
-	for _, c := range x.connects {
-		x.refuseConnect(&c.message, errSuperseded)
+	for _, x.connect = range x.connects {
+		x.hold(false)
 	}
 	if r.Context().Err() != nil {
 		return // the client has gone; what it was owed is kept by its session
