@@ -13,7 +13,7 @@ type Credential struct {
 	Token  string // a JWT; wins over Key and Secret
 	Key    KeyID
 	Secret Secret
-	Given  bool // the request carried authentication of some form, though maybe an incomplete one
+	Given  bool // the request carried authentication of some form, though it may be incomplete
 }
 
 // LogValue hides the credential from logs.
@@ -32,21 +32,21 @@ type Action int
 const (
 	Publish Action = iota
 	Subscribe
-	Read // what a channel has kept, or who is there: as Subscribe, but one need not say who one is
+	Read // what a channel has kept, or who is there: as Subscribe, but without having to say who one is
 )
 
 // Keys looks up applications and keys in memory. It must be safe for concurrent use and must not block.
 type Keys interface {
 	// HasApp reports whether the application exists.
 	HasApp(app AppID) bool
-	// Key returns the key of that application, also when it is expired or revoked.
+	// Key returns the key of that application, even if it has expired or been revoked.
 	Key(app AppID, id KeyID) (Key, bool)
 	// Settings returns what is set for the application, zero if it does not exist. Its Origins must not be changed.
 	Settings(app AppID) Settings
 }
 
-// Grant is what a credential allows: what Authorize found out, to be kept with a subscription so that it can be ended
-// when the key is revoked or the token expires.
+// Grant is what a credential allows, as Authorize found it. It is kept with a subscription, so that this can be ended when
+// the key is revoked or the token expires.
 type Grant struct {
 	App      AppID
 	Scope    string // the token's channel or pattern, or "/**" for a key: all that it covers is granted
@@ -62,8 +62,8 @@ func (g Grant) Covers(target Pattern) bool {
 	return g.App == target.App() && covers(g.Scope, target.name)
 }
 
-// Authority decides what credentials allow, by keys that may change at any time: what is decided is never remembered, only
-// which tokens were signed by which secret. It is safe for concurrent use.
+// Authority decides what credentials allow. Keys may change at any time, so decisions are never cached; what is cached is
+// which tokens were signed with which secret. It is safe for concurrent use.
 type Authority struct {
 	keys   Keys
 	tokens tokens
@@ -97,8 +97,8 @@ func (a *Authority) Authorize(cred Credential, action Action, target Pattern, no
 	return grant, nil
 }
 
-// Verify checks a credential of app itself, whatever it is wanted for: the first half of Authorize, of which Grant.Allows
-// is the second. A request with many targets is verified once and asks for each whether it is allowed.
+// Verify checks a credential of app by itself, whatever it is used for: the first half of Authorize. Grant.Allows is the
+// second half. A request with many targets calls Verify once, and Allows for each target.
 func (a *Authority) Verify(cred Credential, app AppID, now time.Time) (Grant, error) {
 	grant, err := a.verify(cred, app, now)
 	switch {
@@ -141,7 +141,7 @@ func (a *Authority) verify(cred Credential, app AppID, now time.Time) (Grant, er
 	return Grant{}, ErrNoAuth
 }
 
-// verifyToken returns what a token of app says, and the key that it names and that has signed it.
+// verifyToken returns what a token of app says, and the key that it names, which has signed it.
 func (a *Authority) verifyToken(token string, app AppID, now time.Time) (verified, Key, error) {
 	if v, key, ok := a.tokens.find(a.keys, token, app, now); ok {
 		return v, key, nil
@@ -159,7 +159,7 @@ func (a *Authority) verifyToken(token string, app AppID, now time.Time) (verifie
 	return v, key, err
 }
 
-// Allows checks the grant, which Verify has just given, against what is asked for. The error is a Refusal.
+// Allows checks a grant that Verify has just returned against what is asked for. The error is a Refusal.
 func (g Grant) Allows(action Action, target Pattern) error {
 	switch {
 	case !g.Covers(target):

@@ -26,7 +26,7 @@ func (p Position) Compare(q Position) int {
 	return 1
 }
 
-// Prev returns the last position before p: what a reader that has everything before the entry at p has reached.
+// Prev returns the last position before p: where a reader stands that has everything before the entry at p.
 func (p Position) Prev() Position {
 	switch {
 	case p.Seq > 0:
@@ -53,9 +53,9 @@ func ParsePosition(s string) (Position, error) {
 	return Position{m, n}, nil
 }
 
-// Epoch names one incarnation of an application's stream: it changes when the stream is lost, so that a cursor of the old
-// one is told from a good one. It is made of epochLength lower-case letters and digits, the first few of which are a hash
-// of the application, so that another application's cursor is known as foreign without a look-up.
+// Epoch names one incarnation of an application's stream: it changes when the stream is lost, so that a cursor into the lost
+// one can be recognised. It has epochLength lower-case letters and digits, the first few of which are a hash of the
+// application, so that another application's cursor is recognised without a look-up.
 type Epoch string
 
 const (
@@ -89,7 +89,7 @@ func appHash(app AppID) string {
 }
 
 // Cursor is where a message stands: the stream's epoch and the position in it. It is the id of every delivered message,
-// and what a client gives back to go on after it. Clients must take its text as opaque.
+// and what a client gives back to resume after it. Clients must treat its text as opaque.
 type Cursor struct {
 	Epoch    Epoch
 	Position Position

@@ -44,18 +44,18 @@ const (
 	ErrKeyReused        = Refusal("Idempotency key was used for another request")
 )
 
-// What stands between the service and what it needs.
+// Errors that are not meant for clients as they are.
 var (
-	// ErrUnavailable is wrapped by every failure to reach Redis. The request may be tried again; a publish that got it
-	// may or may not have been stored.
+	// ErrUnavailable is wrapped by every failure to reach Redis or the database. The request may be tried again; a publish
+	// that failed with it may or may not have been stored.
 	ErrUnavailable = errors.New("unavailable")
 	// ErrNotFound is returned for an application, key or session that does not exist.
 	ErrNotFound = errors.New("not found")
-	// ErrExists is returned for something that would be made a second time.
+	// ErrExists is returned instead of creating something a second time.
 	ErrExists = errors.New("already exists")
-	// ErrInvalid is what every Invalid is.
+	// ErrInvalid is matched by every Invalid.
 	ErrInvalid = errors.New("invalid")
-	// ErrNotOwner is returned to a node that writes to a session which another has claimed since.
+	// ErrNotOwner is returned to a node that writes to a session which another node has claimed since.
 	ErrNotOwner = errors.New("not the owner")
 )
 
@@ -65,7 +65,7 @@ type Problem struct {
 	Detail string // for the one who gave it; never the value of a secret
 }
 
-// Invalid is the refusal of values that cannot be taken. It is ErrInvalid.
+// Invalid is the refusal of values that cannot be accepted. errors.Is takes it for ErrInvalid.
 type Invalid []Problem
 
 // Error returns all problems in one line.
@@ -92,7 +92,7 @@ func (i Invalid) OrNil() error {
 // can't be told whether there is.
 type ChangedError struct {
 	Newest Cursor // of the newest message on the channel; zero if After is too far back to tell, or of a lost stream
-	Tail   Cursor // where the stream ends: whoever has read the channel up to there may try again with it
+	Tail   Cursor // where the stream ends: a publisher that has read the channel up to there may try again with it
 }
 
 // Error implements error.

@@ -35,7 +35,7 @@ func (Secret) LogValue() slog.Value { return slog.StringValue("[secret]") }
 // Reveal returns the secret itself.
 func (s Secret) Reveal() string { return string(s) }
 
-// Key is a credential of an application: its id and secret give all rights but presence, and sign tokens that give some.
+// Key is a credential of an application: with its secret it gives all rights but presence, and signs tokens that give fewer.
 type Key struct {
 	ID        KeyID
 	App       AppID
@@ -49,13 +49,13 @@ type Key struct {
 	LastUsed  time.Time // zero if never used
 	UseCount  int64
 
-	// A key whose secret was replaced keeps the one before for a while, so that those who use it can be told in peace.
+	// A key whose secret was replaced keeps the previous one for a while, so that those who use it have time to change over.
 	PreviousSecret Secret    // empty if there is none
-	PreviousUntil  time.Time // when it ends to be valid
+	PreviousUntil  time.Time // when that stops being valid
 }
 
-// Accepts reports whether secret is that of the key at that moment, or the one before while that is still valid. The time
-// that it takes depends on no secret.
+// Accepts reports whether secret is the key's, or the previous one while that is still valid. How long it takes reveals
+// nothing about either.
 func (k Key) Accepts(secret Secret, now time.Time) bool {
 	fits := false
 	for _, s := range k.secrets(now) {
@@ -72,7 +72,7 @@ func (k Key) secrets(now time.Time) []Secret {
 	return []Secret{k.Secret}
 }
 
-// signs reports whether tokens that secret has signed are the key's at that moment.
+// signs reports whether tokens signed with secret are accepted as the key's at that moment.
 func (k Key) signs(secret Secret, now time.Time) bool {
 	return k.Secret != "" && slices.Contains(k.secrets(now), secret)
 }

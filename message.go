@@ -10,24 +10,24 @@ type Message struct {
 
 	Notice  bool      // the server's own: who joined or left a room, which channels are in use
 	Exclude string    // client id of a session that does not get the message; empty: none
-	Expires time.Time // from then on it is not delivered any more, though the stream may still have it; zero: never
+	Expires time.Time // from then on it is no longer delivered, though the stream may still have it; zero: never
 }
 
-// Expired reports whether m is past its time. Live messages reach subscribers faster than any could be; it is for those
-// who read the past.
+// Expired reports whether m is past its time. It matters to those who read the past: live messages reach subscribers long
+// before they could expire.
 func (m *Message) Expired(now time.Time) bool { return !m.Expires.IsZero() && !now.Before(m.Expires) }
 
-// Condition is what must hold for messages to be stored, and what makes them be stored once. The zero Condition always
+// Condition says when messages are stored: once only (Key), or only if nothing is newer (After). The zero Condition always
 // holds.
 type Condition struct {
-	// Key names the publish, for its application: under a key that was used less than Window ago nothing is stored, and
-	// the outcome is that of the first time. Empty: no key. 1 to 256 bytes.
+	// Key identifies the publish within its application: if the key was used less than Window ago nothing is stored, and
+	// the outcome is that of the first time. Empty: no key. At most 256 bytes.
 	Key    string
 	Window time.Duration
-	// Print is a fingerprint of what is published: a publish under the same Key with another is ErrKeyReused. It may be
-	// empty and has no space in it.
+	// Print is a fingerprint of what is published: the same Key with another one is ErrKeyReused. It may be empty and has
+	// no space in it.
 	Print string
-	// After, if it is not zero, wants that nothing newer is on the channel of the (only) message. Else the error is a
-	// *ChangedError.
+	// After, if it is not zero, requires that nothing newer is on the channel of the (single) message. Otherwise the error is
+	// a *ChangedError.
 	After Cursor
 }

@@ -8,11 +8,11 @@ type Member struct {
 	Data json.RawMessage // the presence object of the user's token
 }
 
-// Seat is what keeps a user in a room: a session that subscribes to it. A user has one for each tab, and leaves the room
-// with the last.
+// Seat keeps a user in a room: it is one session's subscription to it. A user has one for each tab, and leaves the room with
+// the last.
 type Seat struct {
 	Room    Channel
-	Session string // unlike all others: a client id, or a name made for the purpose
+	Session string // unique: a client id, or a name made for the purpose
 	Member  Member
 }
 
@@ -21,5 +21,5 @@ type Room struct {
 	Members []Member // in no order: all of them, or a page
 	Count   int64    // of all members
 	Next    string   // names the next page; "" if there is none
-	Cursor  Cursor   // the moment: the notices after it tell what has changed since
+	Cursor  Cursor   // that moment: the notices after it tell what has changed since
 }

@@ -2,10 +2,11 @@ package pandapush
 
 import "time"
 
-// Session is one Bayeux client as it is stored, so that any request for it may reach any node. Its name is its client id.
+// Session is one Bayeux client as it is stored, so that any of its requests may reach any node. It is stored under its client
+// id.
 //
-// A session is attached while a node holds a path to its client, a socket or a poll; that node is the owner. Fence grows
-// with every change of owner, and only the holder of the newest may write what an owner writes.
+// A session is attached while a node holds a path to its client, a socket or a poll; that node is the owner. Fence is a
+// fencing token: it grows with every claim, and only the holder of the newest may write what an owner writes.
 type Session struct {
 	Owner    string // node that claimed it last; "" before the first claim
 	Fence    int64
@@ -13,12 +14,12 @@ type Session struct {
 	Behind   bool // the owner's flushed position does not hold for this session, only Cursors do
 	Created  time.Time
 
-	// Former is the last owner whose flushed position held for this session, if those who have claimed it since have saved
-	// nothing yet, until FormerAt by Redis' clock. "" if the owner has saved.
+	// Former is the last owner whose flushed position held for this session, until FormerAt by Redis' clock, as long as nobody
+	// who has claimed it since has saved it. "" once the owner has saved.
 	Former   string
 	FormerAt time.Time
 
-	// What an operator may want to know of the client; nothing depends on it.
+	// What an operator may want to know about the client; nothing depends on it.
 	Transport string // what it was attached by last: one of the constants below; "" before the first claim
 	UserAgent string // what it said with its handshake, at most MaxUserAgent bytes; "" if it did not
 
@@ -35,7 +36,7 @@ type Session struct {
 	Answer Answer
 }
 
-// By what a session reaches its client.
+// The transports by which a session reaches its client.
 const (
 	TransportWebSocket       = "websocket"
 	TransportLongPolling     = "long-polling"
@@ -49,14 +50,14 @@ const MaxUserAgent = 200
 // Subscription is one pattern of a session, with what allowed it.
 type Subscription struct {
 	Grant Grant
-	// From, if it is not zero, is where the subscription itself has got to: before the session's cursor of the application,
-	// it is being brought up to the rest; after it, it begins there.
+	// From, if it is not zero, is how far this subscription has got. If that is before the session's cursor for the
+	// application, the subscription is catching up with the others; if it is after it, the subscription begins there.
 	From Cursor
 	// Since says, where subscriptions are changed, that the client asked for what is after From. Without it a subscription
 	// that the session has already gets the new grant and stays where it is. It is not stored.
 	Since bool `json:",omitzero"`
-	// Snapshot, if it is not zero, is when the client was told who is in the room that the pattern names: the notices up to
-	// there are old news.
+	// Snapshot, if it is not zero, is the moment for which the client was told who is in the room that the pattern names:
+	// notices up to there are not delivered.
 	Snapshot Cursor
 }
 
@@ -76,18 +77,18 @@ type Mail struct {
 	Body    []byte
 }
 
-// MailEnded is the kind of mail by which the owner of a session learns that it has been ended elsewhere.
+// MailEnded is the kind of mail that tells the owner of a session that it has been ended elsewhere.
 const MailEnded = "ended"
 
-// Span is how far an application's stream reaches at a moment.
+// Span is what an application's stream holds at a moment.
 type Span struct {
 	Epoch Epoch
-	// First is the position right before the oldest entry, and Last if no entry is kept: whoever got there has missed
-	// nothing yet.
+	// First is the position right before the oldest entry that is kept, or Last if none is: a reader that has got there has
+	// missed nothing.
 	First   Position
 	Last    Position // of the newest entry ever made, kept or not
 	Length  int64    // entries that are kept
-	Trimmed bool     // entries have been removed; where Redis can't tell, that there ever were some
+	Trimmed bool     // entries have been removed; if Redis can't tell, there ever were some
 }
 
 // Why a client's messages have a gap.

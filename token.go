@@ -78,7 +78,7 @@ func (c *claims) GetSubject() (string, error) { return "", nil }
 // GetAudience implements jwt.Claims.
 func (c *claims) GetAudience() (jwt.ClaimStrings, error) { return nil, nil }
 
-// current reports whether the claims hold at that moment, as the parser decides it.
+// current reports whether the token is valid at that moment, by the rules of the parser.
 func (c *claims) current(now time.Time) bool {
 	return (c.Expires == nil || now.Before(c.Expires.Time)) && (c.NotBefore == nil || !now.Before(c.NotBefore.Time))
 }

@@ -9,15 +9,15 @@ import (
 const (
 	tokenShards   = 16
 	tokensOfShard = 256     // in each of its two generations
-	maxRemembered = 1 << 10 // longest token that is remembered, in bytes: bounds the memory of all to some 16 MiB
+	maxRemembered = 1 << 10 // longest token that is cached, in bytes: bounds the cache to some 16 MiB
 )
 
-// tokens remembers what tokens say that were verified, so that one that is used again costs a hash of its text. It knows
-// tokens by that hash alone. All methods are safe for concurrent use.
+// tokens is a cache of verified tokens, so that one that is used again costs only a hash of its text. It keeps that hash and
+// not the text. All methods are safe for concurrent use.
 type tokens struct{ shards [tokenShards]tokenShard }
 
-// tokenShard holds the tokens used last: when the young ones are many they become the old ones, and who is used grows
-// young again.
+// tokenShard holds the tokens used last, in two generations: when the young one is full it becomes the old one, whose tokens
+// are forgotten unless they are used again in time, which makes them young.
 type tokenShard struct {
 	mu         sync.Mutex
 	young, old map[tokenHash]verified
@@ -25,16 +25,16 @@ type tokenShard struct {
 
 type tokenHash [sha256.Size]byte
 
-// verified is a token of which it is known that secret has signed it. That stays so; whether the key still has that secret,
-// and whether the token's time has come or is over, is seen at each use.
+// verified is a token that is known to be signed with secret. That never changes; whether the key still has that secret, and
+// whether the token is valid at the moment, is checked at each use.
 type verified struct {
 	claims *claims
 	user   string // the id in the claims' presence
 	secret Secret
 }
 
-// find returns what token says, and its key, if it was verified before and is still good. Whatever is in doubt is not found:
-// verifying it anew says what is wrong.
+// find returns what token says, and its key, if it was verified before and is still valid. A token about which there is any
+// doubt is not found: verifying it again says what is wrong.
 func (t *tokens) find(keys Keys, token string, app AppID, now time.Time) (verified, Key, bool) {
 	if len(token) > maxRemembered {
 		return verified{}, Key{}, false

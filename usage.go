@@ -1,7 +1,7 @@
 package pandapush
 
-// Usage is what one node has to do with one application: counts of the moment, and sums since the node started or since it
-// last had nothing to do with the application.
+// Usage is what one node does for one application: gauges of the moment, and counters since the node started, or since it last
+// had nothing to do with the application.
 type Usage struct {
 	Sessions      int64 // that subscribe
 	Subscriptions int64

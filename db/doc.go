@@ -1,5 +1,5 @@
 // Package db keeps applications, their administrators and their keys in Postgres or SQLite, and holds all keys in memory
-// for those who check credentials.
+// for whoever checks credentials.
 //
 // It knows nothing of HTTP, Redis or who may administer what: callers decide that, and tell other nodes of a change after
 // the method that made it has returned.
@@ -33,15 +33,15 @@
 // keys(id, application_id, secret, created_by, expires, purpose, created_at, updated_at, last_used, use_count,
 // revoked_at, previous_secret, previous_until). The id is unique over all applications. Secrets are in clear, because they
 // sign tokens. Expires null means never. A revoked key is kept, with the moment of its revocation. A rotated key has the
-// secret before the last one too, and when that ends to be valid.
+// previous secret, too, and when that stops being valid.
 //
-// audit(id, at, actor, action, application_id, target, before, after). Every change is in it, written in the transaction
-// that makes the change, on behalf of whom the caller names. Before and after are JSON objects of the fields that differ,
-// never of secrets. Rows refer to nothing, so they outlive what they are about. Nobody deletes them.
+// audit(id, at, actor, action, application_id, target, before, after) has a row for every change, written in the transaction
+// that makes the change, with the actor that the caller names. Before and after are JSON objects of the fields that differ,
+// and never hold a secret. Rows have no foreign keys, so they outlive what they are about. They are never deleted.
 //
 // The first migration adopts the tables of the Node version, rows untouched: it adds revoked_at and two indexes, and on
-// Postgres widens use_count to 64 bits. The Node version can go back to work on the result, but knows no revocation. It
-// has no way down. The second adds what the admin API needs, and its way down drops that.
+// Postgres widens use_count to 64 bits. The Node version still works on the result, but does not know of revocation. This
+// migration can't be undone. The second adds what the admin API needs, and undoing it drops that.
 //
 // # Differences between the databases
 //
@@ -63,12 +63,12 @@
 //
 // # How long a revoked key may live
 //
-// On the node that revokes it and on every node that gets the notice: until the reload that follows, well under a second.
+// On the node that revokes it and on every node that gets the notice: until the reload that follows, in well under a second.
 // On a node that misses the notice: until its periodic reload, at most KeyRingConfig.TTL (CACHE_TTL_MS) and a tenth. On a
-// node that cannot reach the database: until it can again; it serves what it knows rather than nothing.
+// node that cannot reach the database: until it can again; it keeps serving from what it has.
 //
 // # Errors
 //
-// pandapush.ErrNotFound and pandapush.ErrExists say what they say; pandapush.Invalid names the fields that are wrong.
-// pandapush.ErrUnavailable is wrapped when the database could not be reached. No error and no log line holds a secret.
+// pandapush.ErrNotFound, pandapush.ErrExists, and pandapush.Invalid with the fields that are wrong. Failures to reach the
+// database wrap pandapush.ErrUnavailable. No error and no log line holds a secret.
 package db

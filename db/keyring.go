@@ -34,8 +34,8 @@ type KeyRingConfig struct {
 	StatsInterval time.Duration         // between flushes of use counts; 1 minute if 0
 	Log           *slog.Logger          // nil for none
 	Metrics       prometheus.Registerer // nil for none
-	// Changed, if not nil, is called after a load that found an application or key made, deleted or altered, settings included, one call at a
-	// time. The next load waits for it to return.
+	// Changed, if not nil, is called after a load that found an application (its settings included) or a key created, deleted
+	// or changed; one call at a time. The next load waits for it to return.
 	Changed func()
 }
 
@@ -95,14 +95,14 @@ func (r *KeyRing) Key(app pandapush.AppID, id pandapush.KeyID) (pandapush.Key, b
 	return e.key, true
 }
 
-// Used counts one use of a key, to be written to the database by and by. It neither blocks nor allocates.
+// Used counts one use of a key, to be written to the database later. It neither blocks nor allocates.
 func (r *KeyRing) Used(app pandapush.AppID, id pandapush.KeyID) {
 	if e, ok := r.current.Load().keys[keyRef{app, id}]; ok {
 		e.uses.Add(1)
 	}
 }
 
-// Load reads everything anew. After an error the ring goes on with what it had.
+// Load reads everything again. After an error the ring keeps what it had.
 func (r *KeyRing) Load(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
 	defer cancel()
@@ -140,8 +140,8 @@ func (r *KeyRing) read(ctx context.Context) (*snapshot, error) {
 	return newSnapshot(r.current.Load(), apps, keys), nil
 }
 
-// Reload asks Run to load as soon as it can, and returns at once. Requests that come while a load runs lead to one more
-// load, however many they are.
+// Reload asks Run to load as soon as it can, and returns at once. However many requests come while a load runs, they lead
+// to one more load.
 func (r *KeyRing) Reload() {
 	select {
 	case r.requests <- struct{}{}:
@@ -150,7 +150,7 @@ func (r *KeyRing) Reload() {
 }
 
 // Run loads on request and every TTL, and writes use counts every StatsInterval and once more at its end. It returns when
-// ctx ends. While the database is away it logs so once and tries again, each time after a longer while.
+// ctx ends. While the database is away it says so in the log once, and tries again with increasing delays.
 func (r *KeyRing) Run(ctx context.Context) {
 	var both sync.WaitGroup
 	both.Go(func() { r.reloadLoop(ctx) })
@@ -185,7 +185,7 @@ func (r *KeyRing) reloadLoop(ctx context.Context) {
 	}
 }
 
-// jittered returns d give or take a tenth, so that nodes started together do not all load together for ever.
+// jittered returns d give or take a tenth, so that nodes started together do not keep loading together.
 func jittered(d time.Duration) time.Duration {
 	return d - d/10 + rand.N(d/5+1)
 }
