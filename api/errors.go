@@ -59,10 +59,16 @@ type problem struct {
 func (p *problem) Error() string { return p.detail }
 
 // errUnauthorized says that the request has no credential in a form that is known.
-var errUnauthorized = &problem{kind: kindNoCredential, detail: "Unauthorized"}
+var errUnauthorized = &problem{
+	kind: kindNoCredential, old: "Unauthorized",
+	detail: "There is no credential: it takes Authorization with Basic and a key, or with Bearer and a token, or the parameter token",
+}
 
 // errInternal is what a client hears of a fault of ours.
-var errInternal = &problem{kind: kindInternal, detail: "Internal Server Error"}
+var errInternal = &problem{
+	kind: kindInternal, old: "Internal Server Error",
+	detail: "A fault of the service, which has written it down under the X-Request-Id of this answer",
+}
 
 // notFound says that r's route does not exist, in the words of the Node version.
 func notFound(r *http.Request) error {
@@ -142,7 +148,10 @@ func problemOf(err error) *problem {
 		}
 		return p
 	case errors.Is(err, pandapush.ErrUnavailable):
-		return &problem{kind: kindUnavailable, detail: "Service Unavailable", retry: time.Second}
+		return &problem{
+			kind: kindUnavailable, old: "Service Unavailable", retry: time.Second,
+			detail: "The service can't reach what it stores messages in; what this request was to store may or may not be stored",
+		}
 	}
 	return errInternal
 }
