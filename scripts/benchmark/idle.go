@@ -30,6 +30,47 @@ func idles(r *run) error {
 	}})
 }
 
+// Names of what a client costs that connects, or comes back.
+const (
+	serverSession = "server CPU for each"
+	redisSession  = "Redis CPU for each"
+	loaderSession = "load generator CPU for each"
+)
+
+// sessions adds what each of n clients cost.
+func (m *match) sessions(s sample, cost meter, n int) {
+	s[serverSession], s[loaderSession] = microseconds(cost.server.Total())/float64(n), microseconds(cost.ours.Total())/float64(n)
+	if m.redis != nil {
+		s[redisSession] = microseconds(cost.redis.Total()) / float64(n)
+	}
+}
+
+// connects measures how long clients take to connect and subscribe, and what that costs.
+func connects(r *run) error {
+	sockets := r.pick(10_000, 1000)
+	table := compared(fmt.Sprintf("%d clients connect and subscribe", sockets), "sockets", sockets, "channels", failoverChannels, "subscriptions", "one each").
+		figure(connected, "s", atMost(1, rig.Centrifuge)).figure(serverSession, "µs").figure(redisSession, "µs").figure(loaderSession, "µs")
+	takes := func(p rig.Peer) bool { return among(p, rig.Pandapush, rig.Centrifuge, rig.SocketIO, rig.Floor) }
+	return r.compare(contest{stages: []*Comparison{table}, takes: takes, measure: func(m *match) ([]sample, error) {
+		spread := func(i int) []int { return []int{i % failoverChannels} }
+		if _, err := m.gather(failoverChannels, m.server, spread); err != nil { // so that what everybody needs is there
+			return nil, err
+		}
+		before, err := m.read(m.server)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := m.gather(sockets, m.server, spread); err != nil {
+			return nil, err
+		}
+		after, err := m.read(m.server)
+		cost, took := after.since(before)
+		s := sample{connected: took.Seconds()}
+		m.sessions(s, cost, sockets)
+		return []sample{s}, err
+	}})
+}
+
 // mostIdle measures Pandapush alone, with as many sockets as a process may have open, and what they cost while nothing is
 // published: connects that are answered and sent again, pings, and sessions that are kept alive.
 func mostIdle(r *run) error {

@@ -28,6 +28,7 @@ var parts = []struct {
 	{"fanout/limit", limits, long},
 	{"channels", channels, always},
 	{"nodes", twoNodes, always},
+	{"connect", connects, always},
 	{"kill", nodeKilled, always},
 	{"idle/sockets", idles, always},
 	{"idle/most", mostIdle, long},

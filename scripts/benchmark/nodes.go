@@ -52,13 +52,14 @@ func nodeKilled(r *run) error {
 		sockets := k.sockets
 		table := compared(fmt.Sprintf("A node is killed under %d sockets", sockets), "sockets", sockets, "channels", failoverChannels,
 			"messages/s", rate, "clients return within", jitter, "kills", r.pick(k.rounds, 1)).
-			figure(caught, "s", atMost(1, rig.History)).total(lost, absolute(0)).total(repeated, absolute(0)).figure(loaderBusy, "%")
+			figure(caught, "s", atMost(1, rig.History)).total(lost, absolute(0)).total(repeated, absolute(0)).
+			figure(serverSession, "µs").figure(redisSession, "µs").figure(loaderBusy, "%")
 		recovers := func(p rig.Peer) bool { return p.Since && p.Name != rig.NoWindow }
 		err := r.compare(contest{stages: []*Comparison{table}, takes: recovers, rounds: k.rounds, measure: func(m *match) ([]sample, error) {
-			took, t, err := m.kill(sockets, float64(rate))
-			return []sample{{
-				caught: took.Seconds(), lost: float64(t.lost), repeated: float64(t.repeated), loaderBusy: 100 * m.loop.Busy(),
-			}}, err
+			cost, took, t, err := m.kill(sockets, float64(rate))
+			s := sample{caught: took.Seconds(), lost: float64(t.lost), repeated: float64(t.repeated), loaderBusy: 100 * m.loop.Busy()}
+			m.sessions(s, cost, sockets)
+			return []sample{s}, err
 		}})
 		if err != nil {
 			return err
@@ -67,38 +68,47 @@ func nodeKilled(r *run) error {
 	return nil
 }
 
-// kill kills the first node. It returns how long it took until every client had what was acknowledged by then.
-func (m *match) kill(sockets int, rate float64) (took time.Duration, t tally, err error) {
+// kill kills the first node. It returns what it cost the other one, and how long it took, until every client had what was
+// acknowledged by then.
+func (m *match) kill(sockets int, rate float64) (cost meter, took time.Duration, t tally, err error) {
 	survivor, err := m.start()
 	if err != nil {
-		return 0, t, err
+		return cost, 0, t, err
 	}
 	all, err := m.gather(sockets, m.server, func(i int) []int { return []int{i % failoverChannels} })
 	if err != nil {
-		return 0, t, err
+		return cost, 0, t, err
 	}
 	poster, err := m.poster(survivor, failoverChannels, 8)
 	if err != nil {
-		return 0, t, err
+		return cost, 0, t, err
 	}
 	defer poster.Close()
 	if err := poster.Start(rate); err != nil {
-		return 0, t, err
+		return cost, 0, t, err
 	}
 	if err := m.loop.For(m.while(failoverWarmUp, time.Second)); err != nil {
-		return 0, t, err
+		return cost, 0, t, err
 	}
 	m.loop.Busy()
-	before, killed := all.tally(), time.Now()
+	counted := all.tally()
+	before, err := m.read(survivor)
+	if err != nil {
+		return cost, 0, t, err
+	}
 	m.server.Kill()
-	if err := m.comeBack(all, poster, survivor, killed); err != nil {
-		return 0, t, err
+	if err := m.comeBack(all, poster, survivor, before.began); err != nil {
+		return cost, 0, t, err
 	}
-	took = time.Since(killed)
+	after, err := m.read(survivor)
+	if err != nil {
+		return cost, 0, t, err
+	}
+	cost, took = after.since(before)
 	if err := m.loop.For(m.while(afterwards, 500*time.Millisecond)); err != nil { // what is repeated late is counted too
-		return 0, t, err
+		return cost, 0, t, err
 	}
-	return took, all.tally().sub(before), poster.Err()
+	return cost, took, all.tally().sub(counted), poster.Err()
 }
 
 // comeBack sends every client to the survivor, a while after the kill, and again should its new socket break, and waits
