@@ -167,7 +167,6 @@ func (e *Server) revive(id string, record pandapush.Session) *session {
 	s := &session{
 		id: id, server: e, fence: record.Fence, ack: record.Ack, expiry: record.Expiry, created: record.Created, answer: record.Answer,
 		batch: record.Answer.Batch, subs: make(subscriptions, 0, len(record.Subscriptions)), seen: e.cfg.Now(),
-		exception: true, // the claim has written so
 	}
 	for text, sub := range record.Subscriptions {
 		pattern, err := pandapush.ParsePattern(text)
@@ -267,7 +266,7 @@ func (s *session) holdOn(now time.Time, m *bayeux.Message, p path) bool {
 }
 
 // take makes p the path, if fence is the newest, and returns what was it before. What the client may not have got by
-// that is queued again.
+// that is queued again. Its record says now that it is an exception.
 func (s *session) take(now time.Time, fence int64, m *bayeux.Message, p path) (former, error) {
 	s.mu.Lock()
 	if s.ended || fence < s.fence {
@@ -280,6 +279,7 @@ func (s *session) take(now time.Time, fence int64, m *bayeux.Message, p path) (f
 	}
 	old.held.stopLocked()
 	s.fence, s.outlet, s.held, s.poll, s.seen = fence, p.outlet, p.held, p.poll, now
+	s.exception = true
 	if p.held != nil {
 		p.held.session = s
 	}

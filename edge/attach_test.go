@@ -60,3 +60,46 @@ func TestSubscribeWhileTheSessionIsBeingAttached(t *testing.T) {
 		t.Errorf("the poll was answered with %s", answer)
 	}
 }
+
+// stalledRecords lets a test act before a session's subscriptions are changed.
+type stalledRecords struct {
+	Records
+	began, proceed chan struct{}
+}
+
+func (r *stalledRecords) ChangeSubscriptions(ctx context.Context, id string, add map[string]pandapush.Subscription, remove []string, limit int) (string, bool, error) {
+	if len(add) > 0 {
+		r.began <- struct{}{}
+		<-r.proceed
+	}
+	return r.Records.ChangeSubscriptions(ctx, id, add, remove, limit)
+}
+
+// TestPositionsDoNotHoldForWhatIsBeingSubscribed: a node's position that is written while a session subscribes may be beyond
+// the beginning of the subscription, which the session does not know of yet.
+func TestPositionsDoNotHoldForWhatIsBeingSubscribed(t *testing.T) {
+	stalled := &stalledRecords{began: make(chan struct{}), proceed: make(chan struct{})}
+	n := startNode(t, func(c *Config) { stalled.Records, c.Records = c.Records, stalled })
+	id := n.handshake(t)
+	c := n.dial(t)
+	c.attach(id)
+	behind := func() bool {
+		n.writeExceptions(t.Context(), n.hub.positions())
+		n.log.mu.Lock()
+		defer n.log.mu.Unlock()
+		return n.log.sessions[id].Behind
+	}
+	if behind() {
+		t.Error("a session that is nowhere yet has a record that says that it is behind")
+	}
+	c.send(fmt.Sprintf(`[{"channel":"/meta/subscribe","clientId":%q,"subscription":"/app/public/a","id":"3"}]`, id))
+	<-stalled.began
+	if !behind() {
+		t.Error("a session subscribes, and its record says that the node's position holds for it")
+	}
+	close(stalled.proceed)
+	c.until("/meta/subscribe")
+	for behind() {
+		<-time.After(time.Millisecond) // the change is made after the reply; there is no signal to wait for
+	}
+}

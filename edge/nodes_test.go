@@ -113,6 +113,7 @@ func TestExceptionsAreWrittenWhenTheyGetOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := n.revive(id, stored)
+	s.exception = true                   // as when it is claimed
 	s.outlet = &socket{server: n.Server} // never written to
 	s.catching = true                    // and never read for
 	due := map[pandapush.AppID]pandapush.Cursor{"app": {Epoch: cursor.Epoch, Position: pandapush.Position{Millis: 1 << 40}}}

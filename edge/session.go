@@ -49,6 +49,7 @@ type session struct {
 	batch     int64            // the number of the last batch, for a client that acknowledges
 	proofs    []proof          // the pings under way, oldest first
 	proofSent time.Time        // when the last ping was sent
+	changing  int              // requests that are adding subscriptions, which the session does not know of yet
 	exception bool             // the record says that this node's position does not hold for the session
 	excepted  *exceptedRecord  // what was last written of an exception; nil of others
 	seen      time.Time        // when the client last connected, or when its last connect was answered

@@ -292,7 +292,7 @@ func (s *session) checkException(due map[pandapush.AppID]pandapush.Cursor) (reco
 	if s.ended || s.outlet == nil {
 		return record, false
 	}
-	exception := s.outlet.blocked()
+	exception := s.changing > 0 || s.outlet.blocked()
 	for _, f := range s.feeds {
 		exception = exception || !f.level && f.low.Compare(due[f.app].Position) < 0
 	}

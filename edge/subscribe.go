@@ -82,6 +82,7 @@ func (x *exchange) subscribeAll(m *bayeux.Message, patterns []pandapush.Pattern,
 	if err := e.roomFor(id, patterns); err != nil {
 		return nil, err
 	}
+	defer x.changing(id)()
 	starts, err := x.starts(m, patterns)
 	if err != nil {
 		return nil, err
@@ -125,6 +126,28 @@ func (x *exchange) unsubscribe(m *bayeux.Message) {
 type change struct {
 	Add    map[string]pandapush.Subscription `json:"add,omitempty"`
 	Remove []string                          `json:"remove,omitempty"`
+}
+
+// changing notes that a session which is attached here is about to get subscriptions, until the returned function has been
+// called and the change been made: this node's positions do not hold for what begins in between.
+func (x *exchange) changing(id string) (done func()) {
+	s, here := x.server.sessions.get(id)
+	if !here {
+		return func() {}
+	}
+	add := func(n int) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.changing += n
+	}
+	add(1)
+	return func() {
+		if x.socket != nil {
+			x.changes = append(x.changes, func() { add(-1) })
+			return
+		}
+		add(-1)
+	}
 }
 
 // change makes a change in the record of a session, and where that is attached. For what came by a socket this is done

@@ -33,7 +33,8 @@ type calls struct {
 	working sync.WaitGroup
 
 	mu      sync.Mutex
-	waiting []*call // oldest first
+	waiting []*call          // oldest first
+	shared  map[string]*call // those among them that others may wait for as well
 	workers int
 	closed  bool
 }
@@ -44,6 +45,7 @@ type call struct {
 	since     time.Time
 	done      chan struct{}
 	abandoned atomic.Bool // by the caller: nobody wants it any more
+	key       string      // under which it is shared, or ""
 
 	err error // why the commands were not sent
 }
@@ -56,7 +58,10 @@ func (c *calls) do(ctx context.Context, commands ...redis.Cmder) error {
 		return err
 	}
 	n := &call{commands: commands, since: time.Now(), done: make(chan struct{})}
-	if err := c.enqueue(n); err != nil {
+	c.mu.Lock()
+	err := c.enqueueLocked(n)
+	c.mu.Unlock()
+	if err != nil {
 		return err
 	}
 	select {
@@ -66,6 +71,46 @@ func (c *calls) do(ctx context.Context, commands ...redis.Cmder) error {
 		n.abandoned.Store(true)
 		return ctx.Err()
 	}
+}
+
+// doShared is do for one command that everybody asks alike under a key, and that changes nothing for who asks again: as
+// long as one is waiting to be sent, others wait for it in place of sending another. So what they get is no older than
+// their question. It returns the command that was sent; nobody may change it.
+func (c *calls) doShared(ctx context.Context, key string, command func() redis.Cmder) (redis.Cmder, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	n, err := c.share(key, command)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-n.done:
+		if n.err != nil {
+			return nil, n.err
+		}
+		return n.commands[0], nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// share returns the call that is shared under key.
+func (c *calls) share(key string, command func() redis.Cmder) (*call, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := c.shared[key]; n != nil {
+		return n, nil
+	}
+	n := &call{commands: []redis.Cmder{command()}, since: time.Now(), done: make(chan struct{}), key: key}
+	if err := c.enqueueLocked(n); err != nil {
+		return nil, err
+	}
+	if c.shared == nil {
+		c.shared = map[string]*call{}
+	}
+	c.shared[key] = n
+	return n, nil
 }
 
 // doAll is do for any number of commands; other callers get their turn in between. It stops at the first error, and says
@@ -80,9 +125,7 @@ func (c *calls) doAll(ctx context.Context, commands []redis.Cmder) (sent int, er
 	return sent, nil
 }
 
-func (c *calls) enqueue(n *call) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+func (c *calls) enqueueLocked(n *call) error {
 	switch {
 	case c.closed:
 		return unavailable(errClosed)
@@ -132,6 +175,11 @@ func (c *calls) take() (batch []*call) {
 	}
 	batch = slices.Clone(c.waiting[:n])
 	c.waiting = slices.Delete(c.waiting, 0, n)
+	for _, taken := range batch {
+		if taken.key != "" {
+			delete(c.shared, taken.key)
+		}
+	}
 	return batch
 }
 

@@ -22,11 +22,14 @@ const (
 // Tail returns where app's stream ends now, by Redis: never an older answer than that of this moment. The stream is made
 // if there is none. The error wraps pandapush.ErrUnavailable or is ctx's.
 func (s *Streams) Tail(ctx context.Context, app pandapush.AppID) (pandapush.Cursor, error) {
-	asked := newActivation(ctx, s.keys.app(app), app, pandapush.Position{})
-	if err := s.of[bucketOf(app)].calls.do(ctx, asked.cmd); err != nil {
+	// Thousands of clients may subscribe at a time: those that ask together get one answer.
+	asked, err := s.of[bucketOf(app)].calls.doShared(ctx, string(app), func() redis.Cmder {
+		return newActivation(context.WithoutCancel(ctx), s.keys.app(app), app, pandapush.Position{}).cmd
+	})
+	if err != nil {
 		return pandapush.Cursor{}, fmt.Errorf("tail: %w", err)
 	}
-	stream, err := asked.result()
+	stream, err := activation{asked.(*script)}.result() //nolint:errcheck,forcetypeassert // what was made above
 	if err != nil {
 		return pandapush.Cursor{}, fmt.Errorf("tail: %w", unavailable(err))
 	}

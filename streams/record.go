@@ -13,7 +13,8 @@ import (
 	"github.com/pandapush/pandapush"
 )
 
-// The fields of a session's record. Fields beside them are ignored, so that later versions may add some.
+// The fields of a session's record. Those that are empty, "0" or zero may be missing. Fields beside them are ignored, so that
+// later versions may add some.
 const (
 	fieldOwner    = "owner"
 	fieldFence    = "fence"
@@ -54,12 +55,25 @@ type storedAnswer struct {
 	From  map[pandapush.AppID]string `json:"f,omitempty"`
 }
 
-// encodeSession returns the fields and values of s. The error is about a grant that is not one.
+// encodeSession returns the fields and values of s, without those that say nothing: a session that has only begun has two.
+// The error is about a grant that is not one.
 func encodeSession(s pandapush.Session) ([]any, error) {
-	fields := []any{
-		fieldOwner, s.Owner, fieldFence, s.Fence, fieldAttached, flag(s.Attached), fieldBehind, flag(s.Behind),
-		fieldCreated, s.Created.UnixMilli(), fieldAck, flag(s.Ack), fieldExpiry, flag(s.Expiry),
-		fieldAnswer, encodeAnswer(s.Answer), fieldTransport, s.Transport, fieldUserAgent, s.UserAgent,
+	fields := make([]any, 0, 2*(10+len(s.Cursors)+len(s.Subscriptions)))
+	fields = append(fields, fieldFence, s.Fence, fieldCreated, s.Created.UnixMilli())
+	for _, field := range [...]struct{ name, value string }{
+		{fieldOwner, s.Owner}, {fieldTransport, s.Transport}, {fieldUserAgent, s.UserAgent}, {fieldAnswer, encodeAnswer(s.Answer)},
+	} {
+		if field.value != "" {
+			fields = append(fields, field.name, field.value)
+		}
+	}
+	for _, field := range [...]struct {
+		name string
+		set  bool
+	}{{fieldAttached, s.Attached}, {fieldBehind, s.Behind}, {fieldAck, s.Ack}, {fieldExpiry, s.Expiry}} {
+		if field.set {
+			fields = append(fields, field.name, "1")
+		}
 	}
 	for _, app := range slices.Sorted(maps.Keys(s.Cursors)) {
 		fields = append(fields, fieldCursor+string(app), s.Cursors[app].String())

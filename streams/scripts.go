@@ -23,10 +23,10 @@ var (
 	leaseScript         = loadLua("lease")
 	rewindScript        = loadLua("rewind")
 	spanScript          = loadLua("span")
-	sessionCreateScript = loadLua("session-create")
+	sessionCreateScript = loadLua("session", "session-create")
 	sessionClaimScript  = loadLua("session-claim")
-	sessionSaveScript   = loadLua("session-save")
-	sessionChangeScript = loadLua("session-change")
+	sessionSaveScript   = loadLua("session", "session-save")
+	sessionChangeScript = loadLua("session", "session-change")
 	sessionEndScript    = loadLua("session-end")
 	shareScript         = loadLua("share")
 

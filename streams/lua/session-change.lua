@@ -92,7 +92,7 @@ for _, field in ipairs(gone) do
   redis.call('HDEL', KEYS[1], field)
 end
 for app in pairs(fresh) do
-  redis.call('HSET', KEYS[1], 'c:' .. app, cursors[app])
+  set('c:' .. app, cursors[app])
 end
 local owner = redis.call('HMGET', KEYS[1], 'owner', 'attached')
 for i = first, #ARGV, 4 do
@@ -101,7 +101,7 @@ for i = first, #ARGV, 4 do
   local old = has[field] and string.match(redis.call('HGET', KEYS[1], field), '^(%S*) ')
   if old then
     local at = old
-    if at == '' and owner[2] == '0' then
+    if at == '' and owner[2] ~= '1' then
       at = cursor or '' -- exact only while no node delivers
     end
     if ARGV[i + 2] == '0' or from == '' or at ~= '' and not before(from, at) then
@@ -111,6 +111,7 @@ for i = first, #ARGV, 4 do
   if from == cursor then
     from = ''
   end
-  redis.call('HSET', KEYS[1], field, from .. ' ' .. grant)
+  set(field, from .. ' ' .. grant)
 end
-return {1, owner[1], owner[2]}
+write()
+return {1, owner[1] or '', owner[2] or '0'}

@@ -14,7 +14,7 @@ for i = 1, #record, 2 do
 end
 redis.call('HSET', KEYS[1], 'fence', string.format('%d', (tonumber(was.fence) or 0) + 1), 'owner', ARGV[1], 'attached', '1', 'behind', '1',
   'transport', ARGV[3])
-if was.attached == '1' and was.behind == '0' then
+if was.attached == '1' and was.behind ~= '1' then
   local now = redis.call('TIME')
   redis.call('HSET', KEYS[1], 'former', was.owner .. string.format(' %d', now[1] * 1000 + math.floor(now[2] / 1000)))
 end

@@ -7,7 +7,8 @@ if redis.call('EXISTS', KEYS[1]) == 1 then
   return 0
 end
 for i = 2, #ARGV, 2 do
-  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+  set(ARGV[i], ARGV[i + 1])
 end
+write()
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return 1

@@ -23,8 +23,12 @@ if record.fence ~= ARGV[1] then
   return 'lost'
 end
 
-redis.call('HSET', KEYS[1], 'attached', ARGV[3], 'behind', ARGV[4], 'answer', ARGV[5])
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
+set('attached', ARGV[3])
+set('behind', ARGV[4])
+if ARGV[5] ~= (record.answer or '') then
+  set('answer', ARGV[5])
+end
 if record.former then
   redis.call('HDEL', KEYS[1], 'former')
 end
@@ -32,7 +36,7 @@ local subscriptions = 7 + 2 * tonumber(ARGV[6])
 for i = 7, subscriptions - 1, 2 do
   local field = 'c:' .. ARGV[i]
   if apps[ARGV[i]] and record[field] ~= ARGV[i + 1] then
-    redis.call('HSET', KEYS[1], field, ARGV[i + 1])
+    set(field, ARGV[i + 1])
   end
 end
 for field in pairs(record) do
@@ -45,7 +49,8 @@ for i = subscriptions, #ARGV, 2 do
   local field = 's:' .. ARGV[i]
   local from, grant = string.match(record[field] or '', '^(%S*) (.*)$')
   if from and from ~= ARGV[i + 1] then
-    redis.call('HSET', KEYS[1], field, ARGV[i + 1] .. ' ' .. grant)
+    set(field, ARGV[i + 1] .. ' ' .. grant)
   end
 end
+write()
 return 'saved'
