@@ -29,8 +29,8 @@ var (
 // has acknowledged the entry. It needs Run to be running, and is safe for concurrent use; concurrent appends share
 // pipelines. m.Cursor is ignored and m.Data must be JSON, which is not checked, and must not be changed afterwards.
 //
-// The error wraps pandapush.ErrUnavailable when Redis does not answer or refuses, which takes a few seconds at most, or
-// ctx's error when that ends first. Either way the entry may or may not have been stored: nothing is tried twice.
+// The error wraps pandapush.ErrUnavailable when Redis does not answer, after a few seconds at most, or refuses; or it is
+// ctx's when that ends first. Either way the entry may or may not have been stored: nothing is tried twice.
 func (s *Streams) Append(ctx context.Context, m pandapush.Message) (pandapush.Cursor, error) {
 	app := m.Channel.App()
 	start := time.Now()

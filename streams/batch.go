@@ -12,8 +12,8 @@ import (
 const maxBatches = 4
 
 // AppendAll adds up to 1,000 messages of one application to its stream, in their order, in one pipeline of their own. It
-// returns where each stands, with a zero Cursor for those that Redis did not acknowledge; the error is that of the first
-// of them, as of Append. It does not need Run. Few calls are sent at the same time, and the others wait for a while.
+// returns where each stands, with a zero Cursor for those that Redis did not acknowledge; the error is that of the first of
+// those, as of Append. It does not need Run. Only a few calls are sent at the same time; the others wait, but not for long.
 func (s *Streams) AppendAll(ctx context.Context, messages []pandapush.Message) ([]pandapush.Cursor, error) {
 	if len(messages) == 0 || len(messages) > maxAtOnce {
 		return nil, fmt.Errorf("append all: %d messages", len(messages))

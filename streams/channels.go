@@ -16,9 +16,9 @@ const (
 	listLimit   = 10_000 // channels that are listed
 )
 
-// WatchChannels has the channels of app watched for ttl: all nodes find it in WatchedApps, and are to report theirs. With
-// announce each change is a notice on its meta channel. It returns how many channels are in use, as far as that is
-// known yet, and how many members all rooms of app have. The error wraps pandapush.ErrUnavailable or is ctx's.
+// WatchChannels has the channels of app watched for ttl: all nodes find app in WatchedApps, and report the channels that they
+// have subscribers for. With announce, each change is a notice on app's meta channel. It returns how many channels are in use,
+// as far as is known yet, and how many members all rooms of app have. The error wraps pandapush.ErrUnavailable or is ctx's.
 func (s *Streams) WatchChannels(ctx context.Context, app pandapush.AppID, announce bool, ttl time.Duration) (channels, members int64, err error) {
 	until := time.Now().Add(ttl).UnixMilli() // by this node's clock: a wrong one makes it longer or shorter, and nothing worse
 	watched := redis.NewIntCmd(ctx, "zadd", s.keys.watched(), "gt", until, string(app))
@@ -63,7 +63,7 @@ func (s *Streams) WatchedApps(ctx context.Context) ([]pandapush.AppID, error) {
 }
 
 // ReportChannels says that these channels of app have subscribers on this node, which holds for ttl by Redis' clock. A channel
-// is in use while any node says so, and only a change of that is announced. Without channels it only has Redis look what
+// is in use while any node says so, and only changes of that are announced. Without channels it only lets Redis expire what
 // is over. The error wraps pandapush.ErrUnavailable or is ctx's; then some may have been reported.
 func (s *Streams) ReportChannels(ctx context.Context, app pandapush.AppID, channels []string, ttl time.Duration) error {
 	in, mark := s.keys.channels(app)

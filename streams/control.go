@@ -10,11 +10,11 @@ import (
 	"github.com/pandapush/pandapush"
 )
 
-// NoticeKeys says that an application or its keys changed. Without an App it says that any may have: readers also give
-// it so when they begin to follow the control stream, and when it has been lost and notices with it.
+// NoticeKeys says that an application or its keys changed; without an App, that any may have. A node also gets the latter when
+// it begins to follow the control stream, and when that was lost, and notices with it.
 const NoticeKeys = "keys"
 
-// controlLength is how many notices are kept, approximately: far more than are sent in an outage that a node survives.
+// controlLength is about how many notices are kept: far more than are sent in an outage that a node survives.
 const controlLength = 1000
 
 // Notice is news from one node to all, itself included. Nodes ignore kinds that they don't know.
@@ -37,7 +37,7 @@ func (s *Streams) Notify(ctx context.Context, n Notice) error {
 	return nil
 }
 
-// controlSink hands notices on.
+// controlSink passes notices on.
 type controlSink struct {
 	notice func(Notice)
 	log    *slog.Logger

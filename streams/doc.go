@@ -1,18 +1,18 @@
-// Package streams is all that talks to Redis: one stream of messages per application, the records of sessions, what nodes
-// tell each other, and the Redis that a process without one brings along. It knows nothing of clients: who gets a message,
-// and what becomes of a session, is the caller's business.
+// Package streams is everything that talks to Redis: one stream of messages per application, the records of sessions, what
+// nodes tell each other, and the Redis that a process starts if it is given none. It knows nothing about clients: who gets a
+// message, and what becomes of a session, is up to the caller.
 //
 // # Keys
 //
 // An application lives in one of 64 buckets, by a hash of its name, and the bucket is the hash tag of its keys ({b}): it
-// decides the server, or the Cluster's slot. So does a session, by its id. The prefix pp is a setting.
+// determines the server, or the Cluster's slot. A session's bucket is a hash of its id. The prefix pp is a setting.
 //
 //	key                      type    written by                                     ends
 //	pp:{b}:<app>:log         stream  Append, AppendAll, AppendIf, presence*.lua;    trimmed by count and age
 //	                                 fields: see entry.go
 //	pp:{b}:<app>:epoch       string  activate.lua, append.lua, presence*.lua        with the application
 //	pp:{b}:<app>:idem:<key>  string  AppendIf: fingerprint and cursors of messages  after the caller's window
-//	pp:{b}:<app>:limit:<nm>  hash    lease.lua: tokens, and the nodes that take them once it would be full
+//	pp:{b}:<app>:limit:<nm>  hash    lease.lua: tokens, and the nodes taking them    once it would be full
 //	pp:{b}:apps              set     as the epochs: applications with a log         -
 //	pp:{b}:session-<id>      hash    session-*.lua; fields: see record.go           after the caller's time to live
 //	pp:{b}:<app>:room:<ch>   hash    presence*.lua: user to number of seats and data  with the last user
@@ -42,12 +42,12 @@
 //	entry.go      an entry of a stream and the message that it is
 //	batch.go      AppendAll: many messages in one pipeline
 //	once.go       AppendIf, AppendOnce: messages that are stored once, or only if nothing is newer on their channel
-//	limit.go      Take: limits that all nodes share, leased by the block
-//	scripts.go    the Lua scripts; with activate.lua and append.lua a stream and its epoch come to be together
+//	limit.go      Take: rate limits that all nodes share, leased in blocks
+//	scripts.go    the Lua scripts; activate.lua and append.lua create a stream and its epoch together
 //	reader.go     one loop per shard, what one XREAD can span: a Redis, or a bucket of a Cluster
 //	resume.go     where a stream is read from, after a join and after an outage; handing on
-//	feed.go       Join, Leave; what becomes of the entries of a stream
-//	history.go    Tail, Range, RangeBack, Rewind, Span: streams asked directly, not by a reader
+//	feed.go       Join, Leave; where the entries of a stream go
+//	history.go    Tail, Range, RangeBack, Rewind, Span: questions about a stream, without a reader
 //	sessions.go   the records of sessions: create, claim, save, change, end, touch; sessions_list.go lists them
 //	record.go     a record and the pandapush.Session that it is
 //	positions.go  SavePositions, Position: how far a node got that may die
@@ -64,36 +64,37 @@
 //
 // # What is promised
 //
-//   - An append that returned without error has been acknowledged by Redis (P5). One that did not may have been stored:
-//     no XADD is ever sent twice, so it is at most once. What Redis keeps of it is up to its own settings; the embedded
-//     one keeps it over any crash.
+//   - An append that returned without an error has been acknowledged by Redis (P5). One that failed may have been stored
+//     nevertheless, but never twice: no XADD is ever sent again. How safe an acknowledged entry is depends on the settings of
+//     Redis; the embedded one keeps it through any crash.
 //   - After a join every entry past the returned cursor is delivered, in order and once (P1). Reads always start at a
-//     concrete id. An entry whose id does not follow the one before is dropped and counted.
+//     concrete id. An entry whose id does not follow the previous one is dropped and counted.
 //   - When Redis goes away the positions stay. When it comes back every stream is compared with its position over the very
-//     connection that will read it, so that no reconnect goes unnoticed: same epoch, and the entry last read not overtaken
-//     by older ones, and reading goes on; else Gap is called, and reading goes on with what is there.
-//   - Notices reach nodes that run within a second. One that starts, or that finds the control stream lost, is given a
-//     notice that anything may have changed.
-//   - A session has one owner: with every claim its fence grows, and a save under an older one fails. What an owner writes
-//     (how far the client has got) and what any node writes (subscriptions and grants) never undo each other.
-//   - What a room's hash says and the notices in the stream are changed by one script, so they have one order (P7), and
-//     leases run by Redis' clock alone. Joining, leaving, touching and giving up a seat cost the same in a room of any size;
-//     a list costs what it lists.
-//   - AppendIf stores messages once for each key, however many nodes are asked at the same time, and all of them or none.
+//     connection that will read it, so that no reconnect goes unnoticed. If the epoch is the same, and the entry last read
+//     has not been replaced by older ones, reading resumes; otherwise Gap is called, and reading goes on with what is there.
+//   - Notices reach running nodes within a second. A node that starts, or finds the control stream lost, is given a notice
+//     that anything may have changed.
+//   - A session has one owner: its fence grows with every claim, and a save with an older one fails. What an owner writes
+//     (how far the client has got) and what any node may write (subscriptions and grants) never undo each other.
+//   - A room's hash and the notices in the stream are changed by one script, so they have one order (P7), and leases run by
+//     Redis' clock alone. Joining, leaving, renewing and expiring a seat cost the same in a room of any size; listing costs
+//     what is listed.
+//   - AppendIf stores messages once for each key, however many nodes are asked at the same time: all of them or none.
 //
 // # What is not
 //
-//   - Mail is not kept for a node that starts later, and may be lost in a failover: whoever sends some goes on without an
-//     answer after a while, and a node that missed that it lost a session finds out when it saves it.
+//   - Mail is not kept for a node that starts later, and may be lost in a failover: a sender that gets no answer goes on
+//     without one after a while, and a node that missed that it lost a session finds out when it saves it.
 //   - A FLUSHALL under running nodes goes unnoticed until a connection breaks; until then messages of streams that
-//     another node made anew carry the old epoch.
-//   - Asynchronous replication may lose the newest entries in a failover. A reader that had them notices; one that had
-//     not can't.
+//     another node has created again carry the old epoch.
+//   - Asynchronous replication may lose the newest entries in a failover. A reader that had them notices; one that had not
+//     yet read them can't.
 //
 // # Goroutines
 //
-// Run starts nearly all of them and returns when all have ended: two workers per Redis for appends, a reader per shard (which
-// waits on a channel when it has nothing to read), and two sweeps. Requests start up to two workers per Redis, which end
-// when nothing waits; Close waits for them. They need no Run. A reader alone decides where its streams are read;
-// reader.mu guards what Join and Leave see of that. StartEmbedded starts one that keeps the child alive, ended by Close.
+// Run starts nearly all of them and returns when they have ended: two workers per Redis for appends, a reader per shard (which
+// waits on a channel when it has nothing to read), and two sweeps. Other calls start up to two workers per Redis, which end
+// when nothing is waiting; Close waits for them, and they do not need Run. Only a reader's own goroutine decides where its
+// streams are read; reader.mu guards what Join and Leave see of that. StartEmbedded starts one that keeps the child process
+// alive, ended by Close.
 package streams

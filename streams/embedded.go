@@ -32,10 +32,10 @@ type Embedded struct {
 	cleanup []func() error // run in reverse by Close
 }
 
-// StartEmbedded starts a private redis-server, or valkey-server, that keeps its streams in dir, over restarts too, and
-// starts it again should it die. If none is installed it starts an in-process Redis that loses everything at the end, and
-// says so in the log. dir is made if need be and closed to other users; only one process may use it at a time. ctx is
-// about the start alone; Close ends what was started.
+// StartEmbedded starts a private redis-server, or valkey-server, that keeps its streams in dir, across restarts, and starts it
+// again should it die. If none is installed it starts an in-process Redis that loses everything when it ends, and says so in
+// the log. dir is created if necessary and closed to other users; only one process may use it at a time. ctx is for the start
+// only; Close ends what was started.
 func StartEmbedded(ctx context.Context, dir string, log *slog.Logger) (*Embedded, error) {
 	path, _ := redisserver.Find()
 	return startEmbedded(ctx, dir, path, log)

@@ -36,10 +36,10 @@ func (s *Streams) Tail(ctx context.Context, app pandapush.AppID) (pandapush.Curs
 	return pandapush.Cursor{Epoch: stream.epoch, Position: stream.last}, nil
 }
 
-// Range returns the messages of app's stream after one position and up to another (zero: the end), oldest first: all, or
-// the first count. Fewer than count means that there are no more. Their data is in memory at once, and how much that is
-// only the caller can know. It holds up nothing else: only a few calls are sent at the same time, and the others wait.
-// Messages that have expired are among them.
+// Range returns the messages of app's stream after one position and up to another (zero: the end), oldest first, at most
+// count of them. Fewer than count means that there are no more. All their data is in memory at once; bounding that is up to
+// the caller. Only a few ranges are read at the same time and the others wait, so that they do not hold up anything else.
+// Messages that have expired are included.
 //
 // The error wraps pandapush.ErrUnavailable or is ctx's. A stream that does not exist has no messages.
 func (s *Streams) Range(ctx context.Context, app pandapush.AppID, after, upTo pandapush.Position, count int) ([]pandapush.Message, error) {
@@ -52,8 +52,8 @@ func (s *Streams) Range(ctx context.Context, app pandapush.AppID, after, upTo pa
 	})
 }
 
-// RangeBack is Range from the newest message to the oldest: all up to one position (zero: the end) and after another, or
-// the last count of them.
+// RangeBack is Range from the newest message to the oldest: at most the last count of those up to one position (zero: the
+// end) and after another.
 func (s *Streams) RangeBack(ctx context.Context, app pandapush.AppID, after, upTo pandapush.Position, count int) ([]pandapush.Message, error) {
 	end := "+"
 	if upTo != (pandapush.Position{}) {
@@ -123,10 +123,10 @@ func (s *Streams) page(
 	return pandapush.Epoch(epoch.Val()), entries.Val(), nil
 }
 
-// Rewind returns a cursor after which just the last count entries of app's stream follow, or those of the last age by
-// Redis' clock; if both are given, the fewer of the two. They are entries on any channel; a client that wants the last ten
-// of its own has to ask for more and leave some out. More than 1,000 count as 1,000, since Redis reads them all to find the
-// first. If fewer are kept, all of them follow, and the Span has no gap after that cursor.
+// Rewind returns a cursor that is followed by just the last count entries of app's stream, or by those of the last age by
+// Redis' clock; if both are given, by the fewer of the two. They are entries on any channel; a caller that wants the last ten
+// of one channel has to ask for more and filter. More than 1,000 count as 1,000, since Redis reads them all to find the first.
+// If fewer are kept, all of them follow, and the Span has no gap after that cursor.
 //
 // The stream is made if there is none. The error wraps pandapush.ErrUnavailable or is ctx's.
 func (s *Streams) Rewind(ctx context.Context, app pandapush.AppID, count int64, age time.Duration) (pandapush.Cursor, error) {

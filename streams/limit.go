@@ -11,20 +11,20 @@ import (
 )
 
 const (
-	leaseShare   = 0.1             // of what comes in a second is leased at once
-	leaseLife    = time.Second     // what is not used by then is given up: an idle node must not add to a later burst
+	leaseShare   = 0.1             // of a second's tokens that are leased at once
+	leaseLife    = time.Second     // after which unused tokens are given up: an idle node must not add to a later burst
 	leaseTimeout = time.Second / 2 // for Redis to answer
-	leaseAway    = time.Second     // after Redis did not, for which it is not asked
+	leaseAway    = time.Second     // for which Redis is not asked after it did not answer
 	leaseIdle    = time.Minute     // a bucket that nobody took from for so long is forgotten
 )
 
-// Take takes n tokens of app's bucket of that name, which all nodes share: it holds up to burst of them, and gets perSecond
-// new ones. It returns how many are left, about, and zero; or it takes none, and returns how long to wait until there are
-// n. n is at most burst, and perSecond more than 0.
+// Take takes n tokens from app's token bucket of that name, which all nodes share: it holds up to burst tokens, and perSecond
+// of them are added every second. It returns about how many are left, and zero; or it takes none, and returns how long to
+// wait until there are n. n is at most burst, and perSecond is more than 0.
 //
-// A node leases tokens by the block, a tenth of what comes in a second, so Redis is asked some ten times a second for
-// each busy bucket and node, however many are taken. While Redis does not answer a node goes by its own clock, with its share
-// of the bucket. It is safe for concurrent use, does not need Run, and answers within a second.
+// A node leases tokens in blocks, a tenth of a second's worth at a time, so it asks Redis some ten times a second for each busy
+// bucket, however many tokens are taken. While Redis does not answer, a node takes its share of the bucket by its own clock.
+// Take is safe for concurrent use, does not need Run, and answers within a second.
 func (s *Streams) Take(ctx context.Context, app pandapush.AppID, name string, perSecond float64, burst, n int) (left int, wait time.Duration) {
 	b := s.limits.bucket(limitID{app, name})
 	for {
@@ -45,9 +45,9 @@ func (s *Streams) Take(ctx context.Context, app pandapush.AppID, name string, pe
 	}
 }
 
-// lease asks Redis for tokens, and puts into b what comes of it.
+// lease asks Redis for tokens, and records the answer in b.
 func (s *Streams) lease(ctx context.Context, app pandapush.AppID, name string, b *tokenBucket, perSecond float64, burst, n int) {
-	// Others wait for the answer, too.
+	// Other callers wait for the answer, too.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaseTimeout)
 	defer cancel()
 	wanted := min(burst, max(n, int(math.Ceil(perSecond*leaseShare))))
@@ -119,11 +119,11 @@ type tokenBucket struct {
 	nodes  int       // that took from the bucket then
 	asking *asking   // Redis is being asked
 
-	// Redis has refused: it need not be asked again for so many before then.
+	// Redis has refused this many tokens: it is not asked for as many before that moment.
 	refused   int
 	refusedTo time.Time
 
-	// Redis does not answer: until then the node goes by itself. Its own tokens were counted at that moment.
+	// Redis did not answer: until awayTo the node goes by its own tokens, which it had own of at ownAt.
 	awayTo time.Time
 	own    float64
 	ownAt  time.Time
@@ -135,7 +135,7 @@ type asking struct {
 	mine bool // whoever holds it makes the request
 }
 
-// try takes n tokens, or says how long to wait for them, or returns the request that has to be waited for, or made.
+// try takes n tokens, or says how long to wait for them, or returns the request to Redis that has to be made or awaited.
 func (b *tokenBucket) try(perSecond float64, burst, n int) (left int, wait time.Duration, ask *asking) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -159,7 +159,7 @@ func (b *tokenBucket) try(perSecond float64, burst, n int) (left int, wait time.
 	return 0, 0, b.asking
 }
 
-// takeOwnLocked takes tokens of the node's own share. The burst is for who is alone: a share must still let n through.
+// takeOwnLocked takes tokens from the node's own share of the bucket, which is large enough to let n through in any case.
 func (b *tokenBucket) takeOwnLocked(now time.Time, perSecond float64, burst, n int) (left int, wait time.Duration, ask *asking) {
 	share := perSecond / float64(b.nodes)
 	most := max(float64(burst)/float64(b.nodes), float64(n))
@@ -175,7 +175,7 @@ func (b *tokenBucket) takeOwnLocked(now time.Time, perSecond float64, burst, n i
 	return int(b.own), 0, nil
 }
 
-// leased notes what Redis has answered to a request of at least n tokens: granted, left, milliseconds to wait, nodes.
+// leased records Redis' answer to a request for at least n tokens: granted, left, milliseconds to wait, nodes.
 func (b *tokenBucket) leased(now time.Time, n int, reply []int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -190,7 +190,7 @@ func (b *tokenBucket) leased(now time.Time, n int, reply []int64) {
 	b.until = now.Add(leaseLife)
 }
 
-// alone notes that Redis does not answer.
+// alone records that Redis did not answer.
 func (b *tokenBucket) alone(now time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -18,15 +18,15 @@ import (
 // DefaultRoomPage is how many members of a room are returned at a time, about, when Config does not say otherwise.
 const DefaultRoomPage = 1000
 
-// touchBatch is how many leases one script prolongs: more would keep others waiting for milliseconds.
+// touchBatch is how many leases one script renews: more would keep others waiting for milliseconds.
 const touchBatch = 100
 
-// JoinPresence gives a session a seat in a room for ttl, and returns the room as it is then: all of it up to
-// Config.RoomPage, else a page with the member itself. first says that the session had no seat there as that user. If the
-// user is new in the room, or has other data than before, a notice is appended to the stream; the room's cursor is at that
-// notice, so that whoever reads on from there sees all changes but its own.
+// JoinPresence gives a session a seat in a room for ttl, and returns the room as it is then: all of it if it has up to
+// Config.RoomPage members, else a page that includes the member itself. first says that the session had no seat there as that
+// user. If the user is new in the room, or its data has changed, a notice is appended to the stream; the room's cursor is at
+// that notice, so that a reader that starts from there sees all changes but its own.
 //
-// A session has one seat in a room: when it joins as another user, the one before loses it. The error wraps
+// A session has one seat in a room: when it joins as another user, it loses the previous one. The error wraps
 // pandapush.ErrUnavailable or is ctx's; then the session may have a seat, until its ttl.
 func (s *Streams) JoinPresence(ctx context.Context, seat pandapush.Seat, ttl time.Duration) (room pandapush.Room, first bool, err error) {
 	cmd, err := s.seatCall(ctx, seat, ttl, s.cfg.RoomPage)
@@ -43,17 +43,16 @@ func (s *Streams) JoinPresence(ctx context.Context, seat pandapush.Seat, ttl tim
 	return room, first, nil
 }
 
-// RejoinPresence is JoinPresence for sessions that had their seats before and may have lost them: it says nothing new of a
-// user that is there. The error wraps pandapush.ErrUnavailable or is ctx's; then some may have none.
+// RejoinPresence is JoinPresence for sessions that had their seats before and may have lost them: a user that is still there is
+// not announced. The error wraps pandapush.ErrUnavailable or is ctx's; then some may have none.
 func (s *Streams) RejoinPresence(ctx context.Context, seats []pandapush.Seat, ttl time.Duration) error {
 	return s.eachSeat(ctx, "rejoin presence", seats, func(seat pandapush.Seat) (*script, error) {
 		return s.seatCall(ctx, seat, ttl, -1)
 	}, seatReturned)
 }
 
-// LeavePresence takes sessions from their seats; those that have none are passed over. Of a user that loses the last, the
-// room gets a notice. The error wraps pandapush.ErrUnavailable or is ctx's; then some may have a seat until their time to
-// live is over.
+// LeavePresence gives up seats; those that do not exist are ignored. When a user loses its last one, the room gets a notice.
+// The error wraps pandapush.ErrUnavailable or is ctx's; then some seats may stay until their leases run out.
 func (s *Streams) LeavePresence(ctx context.Context, seats []pandapush.Seat) error {
 	return s.eachSeat(ctx, "leave presence", seats, func(seat pandapush.Seat) (*script, error) {
 		return s.leaveCall(ctx, seat, false), nil
@@ -97,8 +96,8 @@ func (s *Streams) seatCall(ctx context.Context, seat pandapush.Seat, ttl time.Du
 	return s.roomCall(ctx, presenceJoinScript, seat.Room, seat.Session, seat.Member.User, []byte(data), notice, millis(ttl), limit), nil
 }
 
-// oneLine returns a presence object without white space between its parts, so that one written in another way is the same,
-// and without what is not UTF-8, which would end the sockets of those that get it.
+// oneLine returns a presence object without white space between its parts, so that formatting makes no difference, and
+// without invalid UTF-8, which would break the sockets of those that get it.
 func oneLine(data json.RawMessage) (json.RawMessage, error) {
 	var text bytes.Buffer
 	if err := json.Compact(&text, bytes.ToValidUTF8(data, []byte("\uFFFD"))); err != nil {
@@ -131,9 +130,9 @@ func joined(app pandapush.AppID, cmd *script) (room pandapush.Room, first bool, 
 	return room, reply[0] == int64(1), err
 }
 
-// Presence returns a page of a room, the first for page "". The error is pandapush.ErrInvalidCursor for a page that has
-// no such name, wraps pandapush.ErrUnavailable, or is ctx's. A member that comes or goes while the pages are read may be on
-// none of them or on two: the notices after each page's cursor tell.
+// Presence returns a page of a room, the first for page "". The error is pandapush.ErrInvalidCursor if there can be no such
+// page; or it wraps pandapush.ErrUnavailable or is ctx's. A member that joins or leaves while the pages are read may be on none
+// of them or on two; the notices after each page's cursor settle it.
 func (s *Streams) Presence(ctx context.Context, room pandapush.Channel, page string) (pandapush.Room, error) {
 	if page == "" {
 		page = "0"
@@ -182,8 +181,8 @@ func decodeRoom(app pandapush.AppID, reply []any) (room pandapush.Room, err erro
 	return room, nil
 }
 
-// TouchPresence lets sessions keep their seats for ttl from now, and returns those that have lost theirs. The error wraps
-// pandapush.ErrUnavailable or is ctx's; then some may not have been reached, and gone is what is known.
+// TouchPresence renews the leases of seats to ttl from now, and returns those that are gone. The error wraps
+// pandapush.ErrUnavailable or is ctx's; then some may not have been reached, and gone has those that are known.
 func (s *Streams) TouchPresence(ctx context.Context, seats []pandapush.Seat, ttl time.Duration) (gone []pandapush.Seat, err error) {
 	var of [buckets][]pandapush.Seat
 	for _, seat := range seats {

@@ -12,14 +12,14 @@ import (
 const (
 	leaseSweepEvery = time.Second
 	leaseSweepLock  = 900 * time.Millisecond // a node that got it leaves the others out of this round
-	leaseSweepBatch = 256                    // seats given up before the next bucket has its turn
+	leaseSweepBatch = 256                    // seats removed before the next bucket has its turn
 
-	// leaseGrace is how long nothing is given up after Redis was away: nobody could touch a seat meanwhile, and now all do.
+	// leaseGrace is for how long no seat is removed after Redis was away: nobody could renew one meanwhile, and now all do.
 	leaseGrace = 5 * time.Second
 )
 
-// sweepLeases takes the sessions whose leases have run out from their seats, until ctx ends: those of nodes that were killed
-// and of clients that have not come back. Whichever node comes first does it for all.
+// sweepLeases removes the seats whose leases have run out, until ctx ends: those of nodes that were killed and of clients that
+// have not come back. Whichever node comes first does it for all.
 func (s *Streams) sweepLeases(ctx context.Context) {
 	ticker := time.NewTicker(leaseSweepEvery)
 	defer ticker.Stop()

@@ -19,8 +19,8 @@ const (
 	sweepBatch = 500              // streams trimmed in one pipeline
 )
 
-// sweep removes old entries every now and then, until ctx ends. Whichever node comes first does it for all. Without it
-// an application that nobody publishes to any more would keep its messages for ever.
+// sweep removes old entries every half minute, until ctx ends. Whichever node comes first does it for all. Without it an
+// application that nobody publishes to any more would keep its messages forever.
 func (s *Streams) sweep(ctx context.Context) {
 	for {
 		select {
