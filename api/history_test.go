@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -419,4 +420,35 @@ func TestPublishIfNothingIsNewer(t *testing.T) {
 		t.Errorf("newest %q, cursor %q", d.Newest, d.Cursor)
 	}
 	wantAnswer(t, send(d.Cursor), http.StatusOK, `{"id":"`+at(5).String()+`"}`)
+}
+
+// FuzzQuery checks that whatever stands in a query is taken or refused with the name of what is wrong.
+func FuzzQuery(f *testing.F) {
+	for _, query := range []string{
+		"limit=5&order=oldest", "since=5&until=2m", "since=" + at(2).String() + "&until=" + at(1).String(), "ttl=1e400&exclude=%zz", "a;b", "token=&token=", "channel=/app1/public/b",
+	} {
+		f.Add(query)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		s := newFixture(t, Config{Follower: followed{}})
+		s.fill(3)
+		for _, request := range []struct{ method, path, accept string }{
+			{http.MethodGet, "/channel/app1/public/*", ""},
+			{http.MethodGet, "/channel/app1/public/*", typeEvents},
+			{http.MethodPost, "/channel/app1/public/a", "application/json"},
+			{http.MethodPost, "/batch/app1", ""},
+		} {
+			r := httptest.NewRequest(request.method, request.path, strings.NewReader("{}"))
+			r.URL.RawQuery = query
+			r.Header = http.Header{"Authorization": {basic(key)}, "Accept": {request.accept}}
+			w := s.serve(r)
+			var d document
+			if w.Code >= http.StatusInternalServerError || w.Code == http.StatusBadRequest && json.Unmarshal(w.Body.Bytes(), &d) != nil {
+				t.Errorf("%s %s?%s: %d %s", request.method, request.path, query, w.Code, w.Body)
+			}
+			if _, err := url.ParseQuery(query); err == nil && d.Type == docs+"invalid-parameter" && d.Param == "" {
+				t.Errorf("%s %s?%s: %s names nothing", request.method, request.path, query, w.Body)
+			}
+		}
+	})
 }

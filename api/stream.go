@@ -51,7 +51,7 @@ func (s *Server) stream(w http.ResponseWriter, r *http.Request, grant pandapush.
 	}
 	stop := context.AfterFunc(s.drained, func() { _ = control.SetReadDeadline(time.Unix(1, 0)) }) // ends the read under way
 	defer stop()
-	if l.flush() {
+	if l.answer(w, nil) {
 		l.run(w)
 	}
 	_ = control.SetWriteDeadline(time.Time{}) // the connection may serve other requests; net/http does not take it back
@@ -103,20 +103,22 @@ func (l *lines) run(w http.ResponseWriter) {
 		if len(group) == 0 {
 			continue
 		}
-		answers := l.store(group)
-		// Where the connection knows no deadlines nobody can be waited for in vain either.
-		_ = l.control.SetWriteDeadline(time.Now().Add(streamWrite))
-		if _, err := w.Write(answers); err != nil || !l.flush() {
+		if !l.answer(w, l.store(group)) {
 			return // the client is gone; it finds out what is stored when it asks
 		}
 	}
 	if p, ok := errors.AsType[*problem](l.err); ok { // it is what the client sent
-		_, _ = w.Write(answerLine(nil, p)) // the client may be gone
+		l.answer(w, answerLine(nil, p))
 	}
 }
 
-// flush sends what has been written, and reports whether the client may still be there.
-func (l *lines) flush() bool {
+// answer sends lines of answer, and reports whether the client may still be there.
+func (l *lines) answer(w http.ResponseWriter, text []byte) bool {
+	// Where the connection knows no deadlines nobody can be waited for in vain either.
+	_ = l.control.SetWriteDeadline(time.Now().Add(streamWrite))
+	if _, err := w.Write(text); err != nil {
+		return false
+	}
 	err := l.control.Flush()
 	return err == nil || errors.Is(err, http.ErrNotSupported)
 }

@@ -34,7 +34,12 @@ type duplex struct {
 // openLines begins a stream of lines at a server of f.
 func (f *fixture) openLines(t *testing.T, headers ...string) *duplex {
 	t.Helper()
-	server := httptest.NewServer(f.echo)
+	return f.openLinesAt(t, httptest.NewServer(f.echo), headers...)
+}
+
+// openLinesAt is openLines at that server.
+func (f *fixture) openLinesAt(t *testing.T, server *httptest.Server, headers ...string) *duplex {
+	t.Helper()
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", server.Listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
@@ -271,6 +276,25 @@ func TestLinesInflated(t *testing.T) {
 	d = f.openLines(t, "Content-Encoding: gzip")
 	d.send("no gzip at all")
 	if got := d.next(); got.Detail != errNoGzip.Error() {
+		t.Errorf("%+v", got)
+	}
+	d.over()
+}
+
+// TestLinesOutlastAnyOtherAnswer: how long answers may take at most counts for each line, and not for the stream.
+func TestLinesOutlastAnyOtherAnswer(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Config{MaxBody: 100})
+	server := httptest.NewUnstartedServer(f.echo)
+	server.Config.WriteTimeout = time.Nanosecond
+	server.Start()
+	d := f.openLinesAt(t, server)
+	d.send(line(1))
+	if got := d.next(); got.ID != at(1).String() {
+		t.Errorf("%+v", got)
+	}
+	d.send(strings.Repeat("x", 100+lineExtra+1))
+	if got := d.next(); got.Type != docs+"too-large" {
 		t.Errorf("%+v", got)
 	}
 	d.over()
