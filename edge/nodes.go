@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"maps"
 	"sync"
 	"time"
 )
@@ -64,6 +65,8 @@ func (n *nodes) silent(node string, now time.Time) {
 	if n.dead == nil {
 		n.dead = map[string]time.Time{}
 	}
+	// A node that starts again has another name, so nobody asks about most of these a second time.
+	maps.DeleteFunc(n.dead, func(_ string, since time.Time) bool { return now.Sub(since) >= deadFor })
 	n.dead[node] = now
 	n.newsLocked(node)
 }

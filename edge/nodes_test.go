@@ -2,6 +2,7 @@ package edge
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -77,6 +78,76 @@ func TestLivingNodeIsAskedByAll(t *testing.T) {
 			t.Error("asks for one who has gone")
 		}
 	})
+}
+
+// Nodes that nobody asks about any more are forgotten: each has a name of its own, and a deploy kills them all.
+func TestDeadNodesAreForgotten(t *testing.T) {
+	var n nodes
+	start := time.Now()
+	for i := range 1000 {
+		n.silent(fmt.Sprint("node", i), start.Add(time.Duration(i)*deadFor))
+	}
+	if len(n.dead) != 1 {
+		t.Errorf("%d are remembered", len(n.dead))
+	}
+}
+
+// pairedRecords lets sessions be ended, and records be created, only two at a time.
+type pairedRecords struct {
+	Records
+
+	pair chan struct{}
+}
+
+func (r *pairedRecords) meet() {
+	select {
+	case r.pair <- struct{}{}:
+	case <-r.pair:
+	}
+}
+
+func (r *pairedRecords) EndSession(ctx context.Context, id string) (string, bool, error) {
+	r.meet()
+	return r.Records.EndSession(ctx, id)
+}
+
+func (r *pairedRecords) CreateSession(ctx context.Context, id string, s pandapush.Session, ttl time.Duration) error {
+	r.meet()
+	return r.Records.CreateSession(ctx, id, s, ttl)
+}
+
+// Sessions that expire together are ended together, and those that Redis has lost are written together: each waits for Redis,
+// and meanwhile nobody would look after the others.
+func TestManyRecordsAreWrittenAtATime(t *testing.T) {
+	now := newClock()
+	records := &pairedRecords{pair: make(chan struct{})}
+	n := startNode(t, func(c *Config) {
+		records.Records = c.Records
+		c.Records, c.Now = records, now.get
+	})
+	attach := func() string {
+		id := bayeux.NewClientID()
+		if err := records.Records.CreateSession(t.Context(), id, pandapush.Session{}, time.Hour); err != nil {
+			t.Fatal(err)
+		}
+		n.dial(t).ask(fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"websocket","advice":{"timeout":0}}`, id))
+		return id
+	}
+	first, second := attach(), attach()
+	for _, id := range []string{first, second} {
+		if _, _, err := records.Records.EndSession(t.Context(), id); err != nil { // Redis loses it
+			t.Fatal(err)
+		}
+	}
+	n.touch(t.Context())
+	if gone, err := n.log.TouchSessions(t.Context(), []string{first, second}, time.Hour); len(gone) > 0 || err != nil {
+		t.Errorf("not written: %v, %v", gone, err)
+	}
+	now.add(n.ttl() + time.Hour)
+	n.sweepOnce(t.Context())
+	if n.sessions.len() != 0 {
+		t.Errorf("%d sessions are left", n.sessions.len())
+	}
 }
 
 // countingRecords counts what is saved.

@@ -147,14 +147,18 @@ func (e *Server) sweep(ctx context.Context, interval time.Duration) error {
 func (e *Server) sweepOnce(ctx context.Context) {
 	now := e.cfg.Now()
 	var lapsed []revocation
+	var expired []*session
 	for _, s := range e.all() {
 		lapsed = s.appendLapsed(lapsed, now)
 		if s.expired(now, e.ttl()) {
-			if err := e.endRecord(ctx, s.id, endExpired); err != nil {
-				e.cfg.Log.Debug("session not ended", "error", err)
-			}
+			expired = append(expired, s)
 		}
 	}
+	together(expired, func(s *session) {
+		if err := e.endRecord(ctx, s.id, endExpired); err != nil {
+			e.cfg.Log.Debug("session not ended", "error", err)
+		}
+	})
 	e.revokeAll(lapsed)
 	e.visitors.sweep(now.Add(-e.ttl()))
 	e.rates.sweep(now)
@@ -174,11 +178,29 @@ func (e *Server) touch(ctx context.Context) {
 		e.cfg.Log.Debug("sessions not kept alive", "error", err)
 		return
 	}
+	var lost []*session
 	for _, id := range gone {
 		if s, ok := e.sessions.get(id); ok {
-			e.restore(ctx, s)
+			lost = append(lost, s)
 		}
 	}
+	together(lost, func(s *session) { e.restore(ctx, s) })
+}
+
+// recordWriters is how many records are written at a time: as many as fill the pipelines that they share.
+const recordWriters = 64
+
+// together calls write for each session, for many at a time, since each waits for Redis.
+func together(sessions []*session, write func(*session)) {
+	var writers errgroup.Group
+	writers.SetLimit(recordWriters)
+	for _, s := range sessions {
+		writers.Go(func() error {
+			write(s)
+			return nil
+		})
+	}
+	_ = writers.Wait() // they never return an error
 }
 
 // restore writes the record of an attached session that Redis has lost.
@@ -234,23 +256,16 @@ func (e *Server) writePositions(ctx context.Context) error {
 	}
 }
 
-// exceptionWriters is how many records are written at a time: as many as fill the pipelines that they share.
-const exceptionWriters = 64
-
 // writeExceptions writes the records of the sessions that have not got as far as due, and of those that have by now: among
 // these are all that were attached since the last time, as a claim makes an exception of its session.
 func (e *Server) writeExceptions(ctx context.Context, due map[pandapush.AppID]pandapush.Cursor) {
-	var writers errgroup.Group
-	writers.SetLimit(exceptionWriters)
+	var changed []*session
 	for _, s := range e.sessions.list() {
-		if _, changed := s.checkException(due); changed {
-			writers.Go(func() error {
-				e.writeException(ctx, s, due)
-				return nil
-			})
+		if _, write := s.checkException(due); write {
+			changed = append(changed, s)
 		}
 	}
-	_ = writers.Wait() // they never return an error
+	together(changed, func(s *session) { e.writeException(ctx, s, due) })
 }
 
 // writeException writes the record of a session that is an exception, or was one.

@@ -60,7 +60,7 @@ func (u *unsaved) list() map[string]pandapush.Session {
 // Those of sessions that have ended, or are another node's by now, are forgotten.
 func (e *Server) writeUnsaved(ctx context.Context) {
 	writers, ctx := errgroup.WithContext(ctx)
-	writers.SetLimit(exceptionWriters)
+	writers.SetLimit(recordWriters)
 	for id, record := range e.unsaved.list() {
 		writers.Go(func() error {
 			err := e.cfg.Records.SaveSession(ctx, id, record, e.ttl())
