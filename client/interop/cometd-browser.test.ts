@@ -1,4 +1,7 @@
-/** CometD's client in a page that is loaded again. */
+/** CometD's client in a page that is loaded again, of the server's own origin and of another. */
+import { once } from "node:events";
+import { createServer, type Server as HTTPServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { rolldown } from "rolldown";
@@ -6,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, onTestFailed, test } from "vites
 import { devKey, Server } from "./server.js";
 
 let server: Server;
+let pages: HTTPServer;
 let browser: Browser;
 let script: string;
 
@@ -20,10 +24,14 @@ beforeAll(async () => {
   script = (await build.generate({ format: "iife", name: "Library" })).output[0].code;
   server = await Server.prepare();
   await server.start();
+  pages = createServer((_, response) => response.setHeader("Content-Type", "text/html").end("<!doctype html>"));
+  pages.listen(0, "127.0.0.1");
+  await once(pages, "listening");
   browser = await chromium.launch({ executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] });
 });
 afterAll(async () => {
   await browser.close();
+  pages.close();
   await server.stop();
 });
 
@@ -69,30 +77,38 @@ async function begin(page: Page, transport: string, channel: string): Promise<st
   );
 }
 
-describe.each(["websocket", "long-polling", "callback-polling"])("%s", (transport) => {
-  test("a page that is loaded again goes on with its session", async () => {
-    const page = await browser.newPage();
-    const log: string[] = [];
-    page.on("console", (message) => log.push(message.text()));
-    onTestFailed(() => {
-      process.stderr.write(`${log.join("\n")}\n${server.log}\n`);
-    });
-    const channel = `/devapp/private/${transport}`;
-    const received = (n: number) =>
-      page.waitForFunction(
-        (want) => (globalThis as unknown as Scope).received.some((data) => (data as { n: number }).n === want),
-        n,
-      );
-    await page.goto(`${server.url}/livez`); // any page will do
-    const first = await begin(page, transport, channel);
-    await server.publish(devKey, channel, { n: 1 });
-    await received(1);
+const origins = {
+  "its own": () => `${server.url}/livez`, // any page will do
+  another: () => `http://localhost:${(pages.address() as AddressInfo).port}/`,
+};
 
-    await page.evaluate(() => (globalThis as unknown as Scope).cometd.reload());
-    await page.reload();
-    expect(await begin(page, transport, channel)).toBe(first);
-    await server.publish(devKey, channel, { n: 2 });
-    await received(2); // maybe after the first once more: it had no time to say that it got it
-    await page.close();
-  });
+describe.each(["websocket", "long-polling", "callback-polling"])("%s", (transport) => {
+  test.each(["its own", "another"] as const)(
+    "a page that is loaded again goes on with its session, from %s origin",
+    async (origin) => {
+      const page = await browser.newPage();
+      const log: string[] = [];
+      page.on("console", (message) => log.push(message.text()));
+      onTestFailed(() => {
+        process.stderr.write(`${log.join("\n")}\n${server.log}\n`);
+      });
+      const channel = `/devapp/private/${transport}-${origin.replace(" ", "-")}`;
+      const received = (n: number) =>
+        page.waitForFunction(
+          (want) => (globalThis as unknown as Scope).received.some((data) => (data as { n: number }).n === want),
+          n,
+        );
+      await page.goto(origins[origin]());
+      const first = await begin(page, transport, channel);
+      await server.publish(devKey, channel, { n: 1 });
+      await received(1);
+
+      await page.evaluate(() => (globalThis as unknown as Scope).cometd.reload());
+      await page.reload();
+      expect(await begin(page, transport, channel)).toBe(first);
+      await server.publish(devKey, channel, { n: 2 });
+      await received(2); // maybe after the first once more: it had no time to say that it got it
+      await page.close();
+    },
+  );
 });
