@@ -85,10 +85,7 @@ func (e *Server) serveMessages(w http.ResponseWriter, r *http.Request, payload [
 	}
 	x.handle(messages)
 	if x.connect != nil {
-		x.hold(len(messages) == 1)
-	}
-	for _, x.connect = range x.connects {
-		x.hold(false)
+		x.holdAll(len(messages) == 1)
 	}
 	if r.Context().Err() != nil {
 		return // the client has gone; what it was owed is kept by its session

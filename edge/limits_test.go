@@ -461,6 +461,16 @@ func TestSubscriptionsOfASession(t *testing.T) {
 	if r.Error != "Too many subscriptions" || n.limited("subscriptions") != 1 {
 		t.Errorf("%+v", r)
 	}
+	// A list of more than a session can have is not even looked at.
+	for _, verb := range []string{"subscribe", "unsubscribe"} {
+		r := n.say(t, fmt.Sprintf(`{"channel":"/meta/%s","clientId":%q,"subscription":["/app/public/a","/app/private/b"]}`, verb, id))[0]
+		if r.Error != "Too many subscriptions" {
+			t.Errorf("%s: %+v", verb, r)
+		}
+	}
+	if n.limited("subscriptions") != 3 {
+		t.Error("not counted")
+	}
 }
 
 func TestFrameThatIsTooLarge(t *testing.T) {

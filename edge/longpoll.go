@@ -39,6 +39,19 @@ func (p *poll) wake() {
 // release has the poll answered without messages.
 func (p *poll) release() { p.end.Do(func() { close(p.over) }) }
 
+// holdAll answers the connects of a body: of each client the first one. Those after it find it answered, and nothing new.
+func (x *exchange) holdAll(alone bool) {
+	held := map[string]bool{}
+	for _, c := range append([]*pendingConnect{x.connect}, x.connects...) {
+		if id := c.message.ClientID.Text(); held[id] {
+			x.refuseConnect(&c.message, errSuperseded)
+		} else {
+			held[id], x.connect = true, c
+			x.hold(alone)
+		}
+	}
+}
+
 // hold makes the exchange's connect the session's path, waits until there is something to answer it with if it came
 // alone, and answers it. Messages that wait are part of the answer.
 func (x *exchange) hold(alone bool) {

@@ -55,10 +55,13 @@ func (x *exchange) exists(id string) bool {
 
 // authorizeAll decides on every channel that m names, and stops at the first that is denied.
 func (x *exchange) authorizeAll(m *bayeux.Message) ([]pandapush.Pattern, []pandapush.Grant, error) {
-	cred := m.Credential()
+	cred, names := m.Credential(), m.Subscriptions()
+	if len(names) > x.server.cfg.Limits.Subscriptions {
+		return nil, nil, pandapush.ErrTooManySubs
+	}
 	var patterns []pandapush.Pattern
 	var grants []pandapush.Grant
-	for _, name := range m.Subscriptions() {
+	for _, name := range names {
 		pattern, err := pandapush.ParsePattern(name)
 		if err != nil {
 			return nil, nil, err
@@ -109,12 +112,16 @@ func (x *exchange) subscribeAll(m *bayeux.Message, patterns []pandapush.Pattern,
 
 // unsubscribe answers a /meta/unsubscribe. What was never subscribed may be given up.
 func (x *exchange) unsubscribe(m *bayeux.Message) {
-	err := bayeux.CheckUnsubscribe(m, bayeux.ValidClientID(m.ClientID.Text()))
-	if err == nil {
-		err = x.change(m.ClientID.Text(), change{Remove: m.Subscriptions()})
+	id, names := m.ClientID.Text(), m.Subscriptions()
+	err := bayeux.CheckUnsubscribe(m, bayeux.ValidClientID(id))
+	if err == nil && len(names) > x.server.cfg.Limits.Subscriptions {
+		err = pandapush.ErrTooManySubs // more than it can have
 	}
 	if err == nil {
-		x.server.leaveRooms(x.ctx, m.ClientID.Text(), m.Subscriptions()...)
+		err = x.change(id, change{Remove: names})
+	}
+	if err == nil {
+		x.server.leaveRooms(x.ctx, id, names...)
 	}
 	if errors.Is(err, pandapush.ErrNotFound) {
 		err = bayeux.CheckUnsubscribe(m, false)
