@@ -113,6 +113,7 @@ func TestBadBatches(t *testing.T) {
 		{`[{"channel":"/app2/public/a","data":{}}]`, nil, 400, "invalid-body", "/0/channel"},
 		{`[{"channel":"/app1/meta/a","data":{}}]`, nil, 403, "forbidden", "/0/channel"},
 		{`[{"channel":"/app1/public/a","data":{},"text":1}]`, nil, 400, "invalid-body", "/0/text"},
+		{`[{"channel":"/app1/public/a","data":{},"a/b~\"c":1}]`, nil, 400, "invalid-body", `/0/a~1b~0"c`},
 		{`[{"channel":"/app1/public/a","data":{},"exclude":"A"}]`, nil, 400, "invalid-body", "/0/exclude"},
 		{`[{"channel":"/app1/public/a","data":{},"exclude":7}]`, nil, 400, "invalid-body", "/0/exclude"},
 		{`[{"channel":"/app1/public/a","data":{},"ttl":"x"}]`, nil, 400, "invalid-body", "/0/ttl"},

@@ -112,6 +112,9 @@ func (e *entry) check() error {
 	return nil
 }
 
+// pointerEscapes makes of a name a part of a JSON pointer (RFC 6901).
+var pointerEscapes = strings.NewReplacer("~", "~0", "/", "~1")
+
 // entryError turns the decoder's error into ours.
 func entryError(raw []byte, err error) error {
 	if errors.Is(err, errMore) {
@@ -124,7 +127,10 @@ func entryError(raw []byte, err error) error {
 		return inField(badRequest("Must not be a "+mistyped.Value), "/"+strings.ReplaceAll(mistyped.Field, ".", "/"))
 	}
 	if _, name, ok := strings.Cut(err.Error(), "unknown field "); ok { // the decoder has no type for this error
-		return inField(badRequest("Unknown"), "/"+strings.Trim(name, `"`))
+		if unquoted, err := strconv.Unquote(name); err == nil {
+			name = unquoted
+		}
+		return inField(badRequest("Unknown"), "/"+pointerEscapes.Replace(name))
 	}
 	return invalidJSON(raw)
 }
