@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"testing"
@@ -15,7 +14,6 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/pandapush/pandapush"
-	"github.com/pandapush/pandapush/edge/frame"
 )
 
 // behindProxies has a node believe what the test says of its address.
@@ -72,79 +70,6 @@ func (c *wsClient) closeCode() (code uint16, text string) {
 		c.t.Fatalf("closed without a word: %v", err)
 	}
 	return closed.Code, string(closed.Reason)
-}
-
-func TestClientAddress(t *testing.T) {
-	trust := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("2001:db8:ffff::/48")}
-	tests := []struct {
-		name, peer string
-		forwarded  []string
-		addr       string // "" for not known
-	}{
-		{"direct", "203.0.113.7:1", nil, "203.0.113.7"},
-		{"direct, and it lies", "203.0.113.7:1", []string{"198.51.100.1"}, "203.0.113.7"},
-		{"proxy", "10.0.0.1:1", []string{"203.0.113.7"}, "203.0.113.7"},
-		{"proxy, and the client lies", "10.0.0.1:1", []string{"198.51.100.1, 203.0.113.7"}, "203.0.113.7"},
-		{"proxies", "10.0.0.1:1", []string{"198.51.100.1, 203.0.113.7,10.9.9.9", "10.2.2.2"}, "203.0.113.7"},
-		{"proxy that adds the port", "10.0.0.1:1", []string{"203.0.113.7:4711"}, "203.0.113.7"},
-		{"proxy that says nothing", "10.0.0.1:1", nil, ""},
-		{"proxy that says nonsense", "10.0.0.1:1", []string{"203.0.113.7, unknown"}, ""},
-		{"client among the proxies", "10.0.0.1:1", []string{"10.0.0.5"}, ""},
-		{"private network that nobody has named", "192.168.0.1:1", []string{"203.0.113.7"}, ""},
-		{"this machine", "127.0.0.1:1", nil, ""},
-		{"Unix socket", "@", []string{"203.0.113.7"}, ""},
-		{"IPv6", "[2001:db8:1:2:3:4:5:6]:1", nil, "2001:db8:1:2::"},
-		{"IPv6 with a zone", "[fe80::1%eth0]:1", nil, ""},
-		{"IPv4 as IPv6", "[::ffff:203.0.113.7]:1", nil, "203.0.113.7"},
-		{"IPv6 by a proxy", "[2001:db8:ffff::1]:1", []string{"[2001:db8:1:2:3:4:5:6]"}, "2001:db8:1:2::"},
-		{"IPv6 by a proxy that adds the port", "[2001:db8:ffff::1]:1", []string{"[2001:db8:1:2:3:4:5:6]:80"}, "2001:db8:1:2::"},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			e := &Server{cfg: Config{TrustedProxies: trust}}
-			r := &http.Request{RemoteAddr: test.peer, Header: http.Header{"X-Forwarded-For": test.forwarded}}
-			addr, _ := e.clientAddr(r)
-			if got := addr.String(); got != test.addr && (addr.IsValid() || test.addr != "") {
-				t.Errorf("got %s, want %s", got, test.addr)
-			}
-		})
-	}
-}
-
-func TestForeignOrigin(t *testing.T) {
-	tests := []struct {
-		name    string
-		method  string
-		headers http.Header
-		trusted bool
-		origin  string
-	}{
-		{"program", "POST", nil, false, ""},
-		{"page of this server", "POST", http.Header{"Origin": {"https://push.example"}}, false, ""},
-		{"page of another", "POST", http.Header{"Origin": {"https://Page.example"}}, false, "https://page.example"},
-		{"other port", "POST", http.Header{"Origin": {"http://push.example:81"}}, false, "http://push.example:81"},
-		{"file", "POST", http.Header{"Origin": {"null"}}, false, "null"},
-		{"page of a host that can't be", "GET", http.Header{"Origin": {"https://" + strings.Repeat("x", 300)}, "Upgrade": {"websocket"}}, false, "null"},
-		{"behind a proxy", "POST", http.Header{"Origin": {"https://page.example"}, "X-Forwarded-Host": {"page.example"}}, true, ""},
-		{"behind no proxy", "POST", http.Header{"Origin": {"https://page.example"}, "X-Forwarded-Host": {"page.example"}}, false, "https://page.example"},
-		{"script of another page", "GET", http.Header{"Referer": {"https://page.example/x?y"}}, false, "https://page.example"},
-		{"script of an own page", "GET", http.Header{"Referer": {"https://push.example/"}}, false, ""},
-		{"script of a page that hides", "GET", http.Header{"Sec-Fetch-Site": {"cross-site"}}, false, "null"},
-		{"own script of a page that hides", "GET", http.Header{"Sec-Fetch-Site": {"same-origin"}}, false, ""},
-		{"referring program", "POST", http.Header{"Referer": {"https://page.example/"}}, false, ""},
-		{"referring socket", "GET", http.Header{"Referer": {"https://page.example/"}, "Upgrade": {"websocket"}}, false, ""},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			r := httptest.NewRequestWithContext(t.Context(), test.method, "http://push.example/push", nil)
-			if test.headers != nil {
-				r.Header = test.headers
-			}
-			if got := foreignOrigin(r, test.trusted); got != test.origin {
-				t.Errorf("got %q, want %q", got, test.origin)
-			}
-		})
-	}
 }
 
 func TestSessionsOfAnAddress(t *testing.T) {
@@ -482,90 +407,22 @@ func TestFrameThatIsTooLarge(t *testing.T) {
 	}
 }
 
-func TestBudget(t *testing.T) {
-	b := budget{limit: 100}
-	var one, two charge
-	for _, step := range []struct {
-		of   *charge
-		held int
-		ok   bool
-		used int64
-	}{
-		{&one, uncharged, true, 0},
-		{&one, uncharged + 60, true, 60},
-		{&two, uncharged + 41, false, 60},
-		{&two, uncharged, true, 60},
-		{&two, uncharged + 40, true, 100},
-		{&one, uncharged + 61, false, 100},
-		{&one, uncharged + 1, true, 41},
-		{&one, 0, true, 40},
-		{&two, 0, true, 0},
-		{&two, 0, true, 0},
-	} {
-		if ok := b.charge(step.of, step.held); ok != step.ok || b.used.Load() != step.used {
-			t.Fatalf("%+v: %v, used %d", step, ok, b.used.Load())
-		}
-	}
-}
-
-// What has come of messages that have not ended is bounded for all clients together. Short messages are served meanwhile.
-func TestMessagesThatDoNotEndAreBoundedTogether(t *testing.T) {
-	n := startNode(t, func(c *Config) { c.Limits.InputBytes = 100_000 })
-	begin := func() byteSocket { // a message that goes on
-		s := n.openRaw(t)
-		s.write(append(masked(0x01, "["+strings.Repeat(" ", 60_000)), masked(0x89, "have you got that?")...))
-		return s
-	}
-	first, second := begin(), begin()
-	for _, s := range []byteSocket{first, second} {
-		if opcode, payload := s.frame(); opcode != frame.Pong {
-			t.Fatalf("%d %q", opcode, payload)
-		}
-	}
-	third := begin()
-	opcode, payload := third.frame()
-	if opcode == frame.Pong {
-		opcode, payload = third.frame()
-	}
-	if opcode != frame.Close || frame.CloseCode([]byte(payload)) != frame.CodeTryLater {
-		t.Errorf("%d %q, want a close frame", opcode, payload)
-	}
-	long := `[` + strings.Repeat(" ", 60_000) + `]`
-	if status, header, _ := n.exchangeHTTP(t, http.MethodPost, "/push", "application/json", long); status != http.StatusServiceUnavailable || header.Get("Retry-After") == "" {
-		t.Errorf("status %d", status)
-	}
-	if status, _ := n.post(t, handshakeBody); status != http.StatusOK {
-		t.Errorf("a short message: status %d", status)
-	}
-	if met := n.limited("input_bytes"); met != 2 {
-		t.Errorf("the limit was met %v times", met)
-	}
-
-	first.write(masked(0x80, "]")) // a message that ends makes room
-	if opcode, payload := first.frame(); opcode != frame.Text || payload != "[]" {
-		t.Errorf("%d %q", opcode, payload)
-	}
-	first.write(masked(0x89, "is it counted?")) // its room is given back after its answer, and before this one
-	if opcode, payload := first.frame(); opcode != frame.Pong {
-		t.Errorf("%d %q", opcode, payload)
-	}
-	if status, _ := n.post(t, long); status != http.StatusOK {
-		t.Errorf("with room: status %d", status)
-	}
-	for _, s := range []byteSocket{first, second, third} {
-		_ = s.Close()
-	}
-	n.awaitNoSockets()
-	n.web.Close() // waits for the handlers, which give back what their bodies took when they have answered
-	if left := n.input.used.Load(); left != 0 {
-		t.Errorf("%d bytes are counted and gone", left)
-	}
-}
-
 func TestFrameOfTooManyMessages(t *testing.T) {
 	n := startNode(t, func(c *Config) { c.Limits.Messages = 2 })
 	c := n.dial(t)
 	if r := c.ask(`[{},{},{}]`); r.Error != "400:too many messages:Bad request" || n.limited("messages") != 1 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestBodyThatIsNestedTooDeeply(t *testing.T) {
+	n := startNode(t, nil)
+	status, answer := n.post(t, strings.Repeat("[", 300)+strings.Repeat("]", 300))
+	if status != http.StatusBadRequest || string(answer) != "Nested too deeply: at most 256 levels\n" || n.limited("depth") != 1 {
+		t.Errorf("%d %q", status, answer)
+	}
+	c := n.dial(t)
+	if r := c.ask(strings.Repeat("[", 300)); r.Error != "400:nested too deeply:Bad request" || n.limited("depth") != 2 {
 		t.Errorf("%+v", r)
 	}
 }
