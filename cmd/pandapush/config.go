@@ -26,7 +26,7 @@ import (
 
 // dataFlags say where the process keeps what it keeps by itself.
 type dataFlags struct {
-	DataDir string `default:"localdata" placeholder:"DIR" help:"Folder of the SQLite file and the embedded Redis."`
+	DataDir string `default:"localdata" placeholder:"DIR" help:"Folder for the SQLite file and the embedded Redis."`
 }
 
 // databaseFlags say where applications and keys are.
@@ -38,7 +38,7 @@ type databaseFlags struct {
 	DatabaseUsername string   `placeholder:"NAME" help:"Postgres: user."`
 	DatabasePassword secret   `placeholder:"TEXT" help:"Postgres: password."`
 	DatabaseName     string   `default:"pandapush" placeholder:"NAME" help:"Postgres: database."`
-	DatabaseURL      secret   `name:"database-url" placeholder:"URL" help:"Postgres: all of it in one; wins over the others."`
+	DatabaseURL      secret   `name:"database-url" placeholder:"URL" help:"Postgres: everything in one URL; takes precedence over the others."`
 }
 
 // open opens the database.
@@ -79,15 +79,15 @@ func (f databaseFlags) config(data dataFlags, log *slog.Logger) (db.Config, erro
 
 // redisFlags say which Redis holds the streams. With none of them the process brings its own.
 type redisFlags struct {
-	RedisHosts          hosts  `placeholder:"HOSTS" help:"Servers as host:port, separated by commas; applications are spread over them."`
-	RedisURLEnvVars     names  `name:"redis-url-env-vars" placeholder:"NAMES" help:"Names of environment variables that hold a URL each, in place of REDIS_HOSTS."`
-	RedisSentinels      hosts  `placeholder:"HOSTS" help:"Sentinels as host:port, with REDIS_SENTINEL_MASTER, in place of REDIS_HOSTS."`
-	RedisSentinelMaster string `placeholder:"NAME" help:"The name by which the sentinels know the primary."`
-	RedisCluster        hosts  `placeholder:"HOSTS" help:"Some servers of a Redis Cluster, in place of REDIS_HOSTS."`
-	RedisUsername       string `placeholder:"NAME" help:"User, if the servers want one."`
-	RedisPassword       secret `placeholder:"TEXT" help:"Password, if the servers want one."`
-	RedisTLS            bool   `name:"redis-tls" help:"Connect by TLS."`
-	RedisPrefix         prefix `default:"pp" placeholder:"TEXT" help:"First part of every key's name."`
+	RedisHosts          hosts  `placeholder:"HOSTS" help:"Servers as host:port, separated by commas. Applications are spread over them. Without any, an embedded Redis is used."`
+	RedisURLEnvVars     names  `name:"redis-url-env-vars" placeholder:"NAMES" help:"Instead of REDIS_HOSTS: names of environment variables, each with the URL of a server."`
+	RedisSentinels      hosts  `placeholder:"HOSTS" help:"Instead of REDIS_HOSTS: Sentinels as host:port; needs REDIS_SENTINEL_MASTER."`
+	RedisSentinelMaster string `placeholder:"NAME" help:"The Sentinels' name for the primary."`
+	RedisCluster        hosts  `placeholder:"HOSTS" help:"Instead of REDIS_HOSTS: some servers of a Redis Cluster, as host:port."`
+	RedisUsername       string `placeholder:"NAME" help:"User, if the servers require one."`
+	RedisPassword       secret `placeholder:"TEXT" help:"Password, if the servers require one."`
+	RedisTLS            bool   `name:"redis-tls" help:"Connect with TLS."`
+	RedisPrefix         prefix `default:"pp" placeholder:"TEXT" help:"Prefix of the names of all keys."`
 }
 
 // topology returns where Redis is. ok is false if no setting says so.
@@ -155,47 +155,74 @@ func (f logFlags) logger(w io.Writer) *slog.Logger {
 
 // serveFlags are the settings of serve itself.
 type serveFlags struct {
-	Port             port    `default:"3000" help:"Port to listen on, on all interfaces."`
-	Listen           address `placeholder:"ADDRESS" help:"Address to listen on, like 127.0.0.1:3000; wins over the port."`
-	Migrate          bool    `help:"Bring a Postgres schema up to date before serving. SQLite always is."`
-	DrainSeconds     count   `default:"10" help:"After SIGTERM, time over which clients are sent away."`
-	ConnectTimeout   span    `default:"30s" help:"How long a Bayeux connect is held; a session ends after twice as long without one."`
-	PingInterval     span    `default:"25s" help:"How long a WebSocket may be silent before it is pinged; it is closed after twice as long."`
-	BatchWindow      wait    `default:"5ms" help:"Longest that a message waits to leave together with those after it, in the answer to a poll and on a busy node; 0 for no wait."`
-	WriteTimeout     span    `default:"10s" help:"How long a connection whose client does not read may stay."`
-	MaxMessageBytes  count   `default:"131072" help:"Largest published message."`
-	MaxBatchBytes    count   `default:"8388608" help:"Largest body of a batch."`
-	MaxFrameBytes    count   `default:"1048576" help:"Largest WebSocket frame or body of Bayeux messages."`
-	MaxInputBytes    count   `default:"268435456" help:"Frames and bodies of Bayeux messages that all clients may be sending at a time, those of up to 16 KiB aside."`
-	MaxBatchMessages count   `default:"1000" help:"Messages in one WebSocket frame or body of Bayeux messages."`
-	MaxSubscriptions count   `default:"1000" help:"Subscriptions of one session."`
+	listenFlags    `group:"Server"`
+	connectFlags   `group:"Connections"`
+	limitFlags     `group:"Limits"`
+	presenceFlags  `group:"Presence"`
+	historyFlags   `group:"Messages"`
+	rateFlags      `group:"Rate limits"`
+	keyFlags       `group:"Keys and tokens"`
+	developerFlags `group:"Development"`
+}
 
-	MaxSessionsPerAddress count       `default:"10000" help:"Sessions of one client address on a node; twice as many connections."`
-	MaxPublishesPerSecond count       `default:"1000" help:"Bayeux messages that one session may publish in a second; twice as many at once."`
-	HandshakeTimeout      span        `default:"30s" help:"How long a body may take to arrive, and how long a WebSocket may stay that has been granted nothing."`
-	WebsocketCompression  bool        `help:"Compress messages to WebSockets whose clients offer permessage-deflate."`
-	TrustedProxies        networks    `placeholder:"NETWORKS" help:"Proxies whose X-Forwarded-For is believed, like 10.0.0.0/8,192.0.2.1. Without them nothing is limited by address behind a proxy."`
-	TokenExpiry           tokenExpiry `default:"subscribe" placeholder:"WHEN" help:"When a token's expiry counts: subscribe (a subscription goes on) or enforce (it ends)."`
-	PresenceTTL           span        `name:"presence-ttl" default:"30s" help:"How long a user stays in a room when its connection is lost without a word; at most twice CONNECT_TIMEOUT."`
-	MaxPresenceBytes      count       `default:"4096" help:"Largest presence object of a token."`
-	RoomPage              count       `default:"1000" help:"Members of a room that are listed at a time, about."`
+type listenFlags struct {
+	Port         port    `default:"3000" help:"Port to listen on, on all interfaces."`
+	Listen       address `placeholder:"ADDRESS" help:"Address to listen on, like 127.0.0.1:3000; takes precedence over PORT."`
+	Migrate      bool    `help:"Migrate a Postgres schema before serving. SQLite is always migrated."`
+	DrainSeconds count   `default:"10" help:"Time, after SIGTERM, over which clients are sent away."`
+}
 
-	HistoryLength count `default:"10000" help:"Messages kept for each application, about."`
-	HistoryAge    span  `default:"24h" help:"How long messages are kept."`
+type connectFlags struct {
+	ConnectTimeout       span     `default:"30s" help:"How long a Bayeux connect is held. A session ends after twice this time without one."`
+	PingInterval         span     `default:"25s" help:"How long a WebSocket may be silent before it is pinged. It is closed after twice this time."`
+	BatchWindow          wait     `default:"5ms" help:"Longest time for which a busy node, or the answer to a poll, holds a message back to send it together with the next ones; 0 to never wait."`
+	WriteTimeout         span     `default:"10s" help:"How long a connection may stay open whose client does not read."`
+	HandshakeTimeout     span     `default:"30s" help:"How long a request body may take to arrive, and how long a WebSocket may stay open that has not been granted anything."`
+	WebsocketCompression bool     `help:"Compress messages to WebSockets whose clients offer permessage-deflate."`
+	TrustedProxies       networks `placeholder:"NETWORKS" help:"Proxies whose X-Forwarded-For is trusted, like 10.0.0.0/8,192.0.2.1. Without them, clients behind a proxy are not limited by address."`
+}
 
+type limitFlags struct {
+	MaxMessageBytes       count `default:"131072" help:"Largest published message."`
+	MaxBatchBytes         count `default:"8388608" help:"Largest body of a batch published by HTTP."`
+	MaxFrameBytes         count `default:"1048576" help:"Largest WebSocket frame or body of Bayeux messages."`
+	MaxInputBytes         count `default:"268435456" help:"Total size of the frames and bodies of Bayeux messages that are being received at a time, not counting 16 KiB for each client."`
+	MaxBatchMessages      count `default:"1000" help:"Messages in one WebSocket frame or body of Bayeux messages."`
+	MaxSubscriptions      count `default:"1000" help:"Subscriptions of one session."`
+	MaxSessionsPerAddress count `default:"10000" help:"Sessions of one client address on a node; twice as many connections."`
+	MaxPublishesPerSecond count `default:"1000" help:"Bayeux messages that one session may publish in a second; twice as many at once."`
+}
+
+type presenceFlags struct {
+	PresenceTTL      span  `name:"presence-ttl" default:"30s" help:"How long a user stays in a room after its connection broke; at most twice CONNECT_TIMEOUT."`
+	MaxPresenceBytes count `default:"4096" help:"Largest presence object of a token."`
+	RoomPage         count `default:"1000" help:"About how many members of a room are listed at a time."`
+}
+
+type historyFlags struct {
+	HistoryLength     count `default:"10000" help:"About how many messages are kept for each application."`
+	HistoryAge        span  `default:"24h" help:"How long messages are kept."`
 	IdempotencyWindow span  `default:"10m" help:"How long the Idempotency-Key of a publish is remembered."`
-	PublishRate       limit `default:"0" placeholder:"N" help:"Messages per second that may be published by HTTP for an application which has no limit of its own; 0 is no limit."`
-	PublishBurst      limit `default:"0" placeholder:"N" help:"And at once; 0 is as many as in a second."`
-	KeyPublishRate    limit `default:"0" placeholder:"N" help:"Messages per second that may be published by HTTP with one key; 0 is no limit."`
-	KeyPublishBurst   limit `default:"0" placeholder:"N" help:"And at once; 0 is as many as in a second."`
+}
 
-	CacheTTLMS         millis `name:"cache-ttl-ms" default:"300000" help:"How often all keys are read anew, besides at once when one changes."`
-	KeyStatsIntervalMS millis `name:"key-stats-interval-ms" default:"60000" help:"How often the use of keys is written down."`
+type rateFlags struct {
+	PublishRate     limit `default:"0" placeholder:"N" help:"Messages per second that may be published by HTTP for an application which has no limit of its own; 0 for no limit."`
+	PublishBurst    limit `default:"0" placeholder:"N" help:"Messages that it may publish at once; 0 for as many as in a second."`
+	KeyPublishRate  limit `default:"0" placeholder:"N" help:"Messages per second that may be published by HTTP with one key; 0 for no limit."`
+	KeyPublishBurst limit `default:"0" placeholder:"N" help:"Messages that may be published with it at once; 0 for as many as in a second."`
+}
 
-	DevApplicationID string `name:"dev-application-id" placeholder:"ID" help:"With the two below: an application for development that is made at start."`
+type keyFlags struct {
+	TokenExpiry        tokenExpiry `default:"subscribe" placeholder:"WHEN" help:"When a token's expiry counts: only when subscribing (subscribe), or also afterwards, so that its subscriptions end (enforce)."`
+	CacheTTLMS         millis      `name:"cache-ttl-ms" default:"300000" help:"How often all keys are reloaded, besides immediately after a change; in milliseconds."`
+	KeyStatsIntervalMS millis      `name:"key-stats-interval-ms" default:"60000" help:"How often the use counts of keys are stored; in milliseconds."`
+}
+
+type developerFlags struct {
+	DevApplicationID string `name:"dev-application-id" placeholder:"ID" help:"Application for development, created at start; needs DEV_KEY_ID and DEV_KEY_SECRET."`
 	DevKeyID         string `name:"dev-key-id" placeholder:"ID" help:"Its key."`
 	DevKeySecret     secret `placeholder:"TEXT" help:"Its key's secret."`
-	Examples         bool   `help:"Serve example pages at /examples/, which give anyone a token for what they do. Not for servers that strangers reach; wants the application for development."`
+	Examples         bool   `help:"Serve the example pages at /examples/. They give anyone a token for what they do, so don't use this on a public server; needs DEV_APPLICATION_ID."`
 }
 
 // address returns where to listen.

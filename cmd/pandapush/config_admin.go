@@ -24,34 +24,34 @@ import (
 
 // adminFlags say who may administer and how they log in.
 type adminFlags struct {
-	AuthMethod     authMethod `default:"none" placeholder:"HOW" help:"How administrators log in: basic, oidc (okta is the same), or none: the admin API and UI are closed."`
-	AdminUsername  string     `placeholder:"NAME" help:"With basic: the one user, who may do everything."`
+	AuthMethod     authMethod `default:"none" placeholder:"HOW" help:"How administrators log in: basic, oidc (or okta, which is the same), or none, which closes the admin API and UI."`
+	AdminUsername  string     `placeholder:"NAME" help:"With basic: the only user, who may do everything."`
 	AdminPassword  secret     `placeholder:"TEXT" help:"With basic: the user's password."`
 	RootAdmins     names      `placeholder:"NAMES" help:"Users who may do everything, separated by commas."`
-	ReadOnlyAdmins names      `placeholder:"NAMES" help:"Users who see everything and change nothing."`
+	ReadOnlyAdmins names      `placeholder:"NAMES" help:"Users who may see everything and change nothing, separated by commas."`
 
-	OIDCIssuer        string `name:"oidc-issuer" placeholder:"URL" help:"With oidc: the provider."`
-	OIDCClientID      string `name:"oidc-client-id" placeholder:"ID" help:"With oidc: what the provider calls this service."`
-	OIDCClientSecret  secret `name:"oidc-client-secret" placeholder:"TEXT" help:"With oidc: its secret."`
-	OIDCRedirectURI   string `name:"oidc-redirect-uri" placeholder:"URL" help:"With oidc: this service's address, as browsers see it, with /authorization-code/callback at its end."`
-	OIDCScopes        names  `name:"oidc-scopes" default:"profile" placeholder:"NAMES" help:"With oidc: what is asked for besides openid."`
-	OIDCUsernameClaim string `name:"oidc-username-claim" default:"preferred_username" placeholder:"NAME" help:"With oidc: the claim that has the user's name."`
-	OIDCStripDomain   string `name:"oidc-strip-domain" placeholder:"TEXT" help:"With oidc: what is taken off the name, like @example.com."`
-	OIDCRoleClaim     string `name:"oidc-role-claim" default:"groups" placeholder:"NAME" help:"With oidc: a claim that has roles."`
-	OIDCRootRole      string `name:"oidc-root-role" placeholder:"TEXT" help:"With oidc: the role of those who may do everything."`
-	OIDCReadOnlyRole  string `name:"oidc-read-only-role" placeholder:"TEXT" help:"With oidc: the role of those who see everything and change nothing."`
+	OIDCIssuer        string `name:"oidc-issuer" placeholder:"URL" help:"With oidc: URL of the provider."`
+	OIDCClientID      string `name:"oidc-client-id" placeholder:"ID" help:"With oidc: this service's client id at the provider."`
+	OIDCClientSecret  secret `name:"oidc-client-secret" placeholder:"TEXT" help:"With oidc: its client secret."`
+	OIDCRedirectURI   string `name:"oidc-redirect-uri" placeholder:"URL" help:"With oidc: this service's URL as browsers see it, followed by /authorization-code/callback."`
+	OIDCScopes        names  `name:"oidc-scopes" default:"profile" placeholder:"NAMES" help:"With oidc: scopes to ask for, besides openid."`
+	OIDCUsernameClaim string `name:"oidc-username-claim" default:"preferred_username" placeholder:"NAME" help:"With oidc: claim with the user's name."`
+	OIDCStripDomain   string `name:"oidc-strip-domain" placeholder:"TEXT" help:"With oidc: suffix to remove from the name, like @example.com."`
+	OIDCRoleClaim     string `name:"oidc-role-claim" default:"groups" placeholder:"NAME" help:"With oidc: claim with the user's roles."`
+	OIDCRootRole      string `name:"oidc-root-role" placeholder:"TEXT" help:"With oidc: role that may do everything."`
+	OIDCReadOnlyRole  string `name:"oidc-read-only-role" placeholder:"TEXT" help:"With oidc: role that may see everything and change nothing."`
 	OktaIssuer        string `placeholder:"URL" help:"Old name of OIDC_ISSUER."`
 	OktaClientID      string `placeholder:"ID" help:"Old name of OIDC_CLIENT_ID."`
 	OktaClientSecret  secret `placeholder:"TEXT" help:"Old name of OIDC_CLIENT_SECRET."`
 	OktaRedirectURI   string `name:"okta-redirect-uri" placeholder:"URL" help:"Old name of OIDC_REDIRECT_URI."`
 	OktaStripDomain   string `placeholder:"TEXT" help:"Old name of OIDC_STRIP_DOMAIN."`
 
-	SessionPrivateKey secret `placeholder:"TEXT" help:"Seals the cookies of logins; the same on all nodes, at least 16 characters. Default: one in the data folder."`
+	SessionPrivateKey secret `placeholder:"TEXT" help:"Encrypts login cookies; at least 16 characters, and the same on all nodes. Default: a random one, kept in the data folder."`
 	SessionTTL        span   `name:"session-ttl" default:"12h" help:"With oidc: how long a login lasts."`
 
 	Environments  environments `placeholder:"LIST" help:"Other installations that the admin UI links to, as name,url;name,url."`
-	CGEnvironment string       `name:"cg-environment" default:"local" placeholder:"NAME" help:"What this one is called among them."`
-	CGGitCommitID string       `name:"cg-git-commit-id" placeholder:"TEXT" help:"Commit that the admin UI shows."`
+	CGEnvironment string       `name:"cg-environment" default:"local" placeholder:"NAME" help:"The name of this installation among them."`
+	CGGitCommitID string       `name:"cg-git-commit-id" placeholder:"TEXT" help:"Commit to show in the admin UI."`
 }
 
 // authMethod is how administrators log in.

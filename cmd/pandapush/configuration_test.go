@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "rewrite the table of settings in docs/c
 
 const configuration = "../../docs/configuration.md"
 
-// TestSettingsAreDocumented holds the table of docs/configuration.md to the flags of serve.
+// TestSettingsAreDocumented holds the tables of docs/configuration.md to the flags of serve.
 func TestSettingsAreDocumented(t *testing.T) {
 	text, err := os.ReadFile(configuration)
 	if err != nil {
@@ -41,7 +41,7 @@ func TestSettingsAreDocumented(t *testing.T) {
 	}
 }
 
-// settingsTable returns the settings of serve as a table in Markdown.
+// settingsTable returns the settings of serve in Markdown, with a table for each group.
 func settingsTable(t *testing.T) string {
 	t.Helper()
 	parser, err := kong.New(new(commands))
@@ -49,22 +49,36 @@ func settingsTable(t *testing.T) string {
 		t.Fatal(err)
 	}
 	i := slices.IndexFunc(parser.Model.Children, func(command *kong.Node) bool { return command.Name == "serve" })
-	var table strings.Builder
-	table.WriteString("\n| variable | default | meaning |\n|---|---|---|\n")
+	var groups []string
+	rows := map[string]string{}
 	for _, setting := range parser.Model.Children[i].Flags {
-		name := "`" + strings.ToUpper(strings.ReplaceAll(setting.Name, "-", "_")) + "`"
-		if setting.Target.Type() == reflect.TypeFor[secret]() {
-			name += " *"
+		if setting.Group == nil {
+			t.Fatalf("%s is in no group", setting.Name)
 		}
-		initial := setting.Default
-		if setting.IsBool() {
-			initial = "false"
+		if !slices.Contains(groups, setting.Group.Title) {
+			groups = append(groups, setting.Group.Title)
 		}
-		if initial != "" {
-			initial = "`" + initial + "`"
-		}
-		fmt.Fprintf(&table, "| %s | %s | %s |\n", name, initial, strings.ReplaceAll(setting.Help, "|", `\|`))
+		rows[setting.Group.Title] += settingRow(setting)
 	}
-	table.WriteString("\n")
-	return table.String()
+	var tables strings.Builder
+	for _, group := range groups {
+		fmt.Fprintf(&tables, "\n## %s\n\n| variable | default | meaning |\n|---|---|---|\n%s", group, rows[group])
+	}
+	tables.WriteString("\n")
+	return tables.String()
+}
+
+func settingRow(setting *kong.Flag) string {
+	name := "`" + strings.ToUpper(strings.ReplaceAll(setting.Name, "-", "_")) + "`"
+	if setting.Target.Type() == reflect.TypeFor[secret]() {
+		name += " *"
+	}
+	initial := setting.Default
+	if setting.IsBool() {
+		initial = "false"
+	}
+	if initial != "" {
+		initial = "`" + initial + "`"
+	}
+	return fmt.Sprintf("| %s | %s | %s |\n", name, initial, strings.ReplaceAll(setting.Help, "|", `\|`))
 }

@@ -47,12 +47,12 @@ var (
 )
 
 type serveCmd struct {
-	dataFlags
+	dataFlags `group:"Server"`
 	serveFlags
-	adminFlags
-	databaseFlags
-	redisFlags
-	logFlags
+	adminFlags    `group:"Administration"`
+	databaseFlags `group:"Database"`
+	redisFlags    `group:"Redis"`
+	logFlags      `group:"Log"`
 }
 
 // check returns what is wrong with the settings where each by itself is right. It opens nothing.
