@@ -43,8 +43,8 @@ func (f former) release(keep outlet) {
 func (e *Server) attach(ctx context.Context, m *bayeux.Message, p path) (*session, error) {
 	id := m.ClientID.Text()
 	if p.outlet != nil {
-		if s, ok := e.sessions.get(id); ok && s.holdOn(e.cfg.Now(), m, p) {
-			return s, nil // the outlet is its path already
+		if s, ok := e.sessions.get(id); ok && (s.holdOn(e.cfg.Now(), m, p) || s.beginOn(e.cfg.Now(), m, p)) {
+			return s, nil // the outlet is its path already, or has made it
 		}
 	}
 	defer e.sessions.claiming(id)()
@@ -70,6 +70,7 @@ func (e *Server) attach(ctx context.Context, m *bayeux.Message, p path) (*sessio
 	if !here {
 		gone = e.takeRefused(&record)
 		revived := e.revive(id, record)
+		revived.exception = true // the claim has written so
 		if s, here = e.sessions.addOrGet(revived); here {
 			e.letGo(revived)
 		} else {
@@ -265,8 +266,21 @@ func (s *session) holdOn(now time.Time, m *bayeux.Message, p path) bool {
 	return true
 }
 
+// beginOn makes p, whose outlet has made the session, its first path. No claim is needed for that, as the record says since it
+// was made that this node has the session. It reports false if the session is not such a one.
+func (s *session) beginOn(now time.Time, m *bayeux.Message, p path) bool {
+	s.mu.Lock()
+	fence, mine := s.fence, s.awaited && s.belongsLocked(p.outlet)
+	s.mu.Unlock()
+	if !mine {
+		return false
+	}
+	_, err := s.take(now, fence, m, p)
+	return err == nil // else somebody was faster
+}
+
 // take makes p the path, if fence is the newest, and returns what was it before. What the client may not have got by
-// that is queued again. Its record says now that it is an exception.
+// that is queued again.
 func (s *session) take(now time.Time, fence int64, m *bayeux.Message, p path) (former, error) {
 	s.mu.Lock()
 	if s.ended || fence < s.fence {
@@ -278,8 +292,8 @@ func (s *session) take(now time.Time, fence int64, m *bayeux.Message, p path) (f
 		s.rewindLocked()
 	}
 	old.held.stopLocked()
-	s.fence, s.outlet, s.held, s.poll, s.seen = fence, p.outlet, p.held, p.poll, now
-	s.exception = true
+	s.exception = s.exception || fence > s.fence // another claim has written so
+	s.fence, s.outlet, s.held, s.poll, s.seen, s.awaited = fence, p.outlet, p.held, p.poll, now, false
 	if p.held != nil {
 		p.held.session = s
 	}

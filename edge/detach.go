@@ -25,7 +25,7 @@ func (s *session) end() (old former, final pandapush.Session, ok bool) {
 	s.ended, s.final = true, &record
 	old = former{outlet: s.outlet, held: s.held, poll: s.poll}
 	old.held.stopLocked()
-	s.outlet, s.held, s.poll = nil, nil, nil
+	s.outlet, s.held, s.poll, s.awaited = nil, nil, nil, false
 	s.queue, s.queued = nil, 0
 	return old, record, true
 }

@@ -90,7 +90,7 @@ func (x *exchange) answer(verb string, r bayeux.Reply) {
 	x.server.stats.messages.WithLabelValues(verb, result).Inc()
 }
 
-// handshake begins a session: a record, and nothing on this node.
+// handshake begins a session: a record, and for a client that comes by a socket the session itself.
 func (x *exchange) handshake(m *bayeux.Message) {
 	r := bayeux.Reply{To: m, Err: bayeux.CheckHandshake(m)}
 	if r.Err == nil {
@@ -105,15 +105,33 @@ func (x *exchange) beginSession(m *bayeux.Message) bayeux.Reply {
 		return bayeux.Reply{To: m, Err: pandapush.ErrTooManySessions, Advice: bayeux.HandshakeAdvice(crowdedPause)}
 	}
 	record := pandapush.Session{Created: e.cfg.Now(), Ack: m.AckOffered(), Expiry: m.ExpiryWanted(), UserAgent: x.from.agent.Value()}
+	keep := x.socket != nil && x.socket.vacant()
+	if keep {
+		record.Owner, record.Fence, record.Attached, record.Transport = e.cfg.Node, 1, true, pandapush.TransportWebSocket
+	}
 	if err := e.cfg.Records.CreateSession(x.ctx, id, record, e.ttl()); err != nil {
 		e.visitors.end(x.from.addr, id)
 		return bayeux.Reply{To: m, Err: x.explain("handshake", err)}
+	}
+	if keep {
+		e.keep(id, record, x.socket)
 	}
 	r := bayeux.Reply{To: m, ClientID: id, Advice: e.retryAdvice()}
 	if record.Ack {
 		r.Ext = []byte(`{"ack":true}`)
 	}
 	return r
+}
+
+// keep registers a session that a socket has just made, and whose record says that it is attached here. Nearly always it is
+// that socket by which the client connects and subscribes next, and for that nothing has to be claimed and looked up.
+// Until then the session has no path, and what it subscribes to waits.
+func (e *Server) keep(id string, record pandapush.Session, sock *socket) {
+	s := e.revive(id, record)
+	s.awaited = true
+	e.sessions.addOrGet(s) // nobody else knows the id yet
+	e.start(s)
+	sock.session.Store(s)
 }
 
 // attach makes p the path of the session that c connects, if the client's address may have one more.
@@ -191,7 +209,7 @@ func (x *exchange) disconnect(m *bayeux.Message) {
 		return
 	}
 	x.server.visitors.end(x.from.addr, id)
-	if s, ok := x.server.sessions.get(id); ok && x.socket != nil && s.pathIs(x.socket) {
+	if s, ok := x.server.sessions.get(id); ok && x.socket != nil && s.belongs(x.socket) {
 		// The socket closes with its session, so the reply goes first.
 		x.answer("disconnect", bayeux.Reply{To: m})
 		x.flush()
@@ -206,11 +224,15 @@ func (x *exchange) disconnect(m *bayeux.Message) {
 	x.answer("disconnect", bayeux.Reply{To: m, Err: x.explain("disconnect", err)})
 }
 
-// pathIs reports whether an outlet is the session's path.
-func (s *session) pathIs(out outlet) bool {
+// belongs reports whether an outlet is the session's path, or has made it and may become that.
+func (s *session) belongs(out outlet) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.outlet == out
+	return s.belongsLocked(out)
+}
+
+func (s *session) belongsLocked(out outlet) bool {
+	return s.outlet == out || s.awaited && out.attached() == s
 }
 
 // flush writes what has been answered so far to the socket, as a frame of its own.
@@ -283,7 +305,7 @@ func (x *exchange) holdOnSocket() {
 
 // leave detaches a session whose outlet has closed or turned to another session, if that is still its path.
 func (e *Server) leave(s *session, out outlet, why reason) {
-	if s.pathIs(out) {
+	if s.belongs(out) {
 		e.detach(s, out, why)
 	}
 }

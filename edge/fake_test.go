@@ -368,6 +368,9 @@ func (m *memory) ChangeSubscriptions(_ context.Context, id string, add map[strin
 				sub.From = old.From
 			}
 		}
+		if sub.From == s.Cursors[app.App()] {
+			sub.From = pandapush.Cursor{}
+		}
 		sub.Since = false
 		s.Subscriptions[pattern] = sub
 	}

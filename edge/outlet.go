@@ -16,7 +16,7 @@ type outlet interface {
 	pings() bool
 	// blocked reports whether the client has yet to take what was written.
 	blocked() bool
-	// attached returns the session whose path this is or was last, or nil.
+	// attached returns the session whose path this is, was last or may become, or nil.
 	attached() *session
 	// keepAlive is called about once a second: a connection that has been silent for interval is to be tried, and closed if
 	// its client does not seem to be there.

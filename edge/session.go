@@ -12,7 +12,7 @@ import (
 )
 
 // session is one Bayeux client that is attached to this node: it has a path, which is a socket, an event stream, or a poll
-// that is being held. It is made from its record when a connect claims that, and goes back into it when the path is lost; in between
+// that is being held; or it has been made by a socket, which has yet to connect. It is made from its record when a connect claims that, and goes back into it when the path is lost; in between
 // the record may be behind. It has no goroutine of its own.
 //
 // For each application a session is either level with the stream, and then messages are pushed to it as they come, or
@@ -44,6 +44,7 @@ type session struct {
 	catching  bool        // a goroutine is reading for it
 	outlet    outlet      // the path, if it is a socket or an event stream
 	poll      *poll       // the path, if it is a poll
+	awaited   bool        // a socket has made it, which has yet to connect; until then there is no path
 	held      *heldConnect
 	answer    pandapush.Answer // the last connect that was answered with messages
 	batch     int64            // the number of the last batch, for a client that acknowledges

@@ -304,10 +304,10 @@ type exceptedRecord struct {
 func (s *session) checkException(due map[pandapush.AppID]pandapush.Cursor) (record pandapush.Session, write bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended || s.outlet == nil {
+	if s.ended || s.outlet == nil && !s.awaited {
 		return record, false
 	}
-	exception := s.changing > 0 || s.outlet.blocked()
+	exception := s.changing > 0 || s.outlet != nil && s.outlet.blocked()
 	for _, f := range s.feeds {
 		exception = exception || !f.level && f.low.Compare(due[f.app].Position) < 0
 	}

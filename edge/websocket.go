@@ -37,7 +37,7 @@ type socket struct {
 	ending bool // what comes is not looked at any more
 	input  charge
 
-	session atomic.Pointer[session] // whose path this socket is or was last; stored by whoever reads
+	session atomic.Pointer[session] // whose path this socket is, was last or may become; stored by whoever reads
 	heard   atomic.Int64            // when the last whole frame came, Unix nanoseconds
 	began   atomic.Int64            // since when a message has been incomplete, Unix nanoseconds; 0 if none is
 	granted atomic.Bool             // the client has asked for something and got it
@@ -338,6 +338,12 @@ func (s *socket) send(replies []byte) { s.write(frame.Text, replies) }
 
 // pings implements outlet.
 func (s *socket) pings() bool { return true }
+
+// vacant reports whether no living session has to do with the socket.
+func (s *socket) vacant() bool {
+	sess := s.session.Load()
+	return sess == nil || sess.finally() != nil
+}
 
 // attached implements outlet.
 func (s *socket) attached() *session { return s.session.Load() }
