@@ -78,7 +78,7 @@ func (f storeFlags) actor() string {
 }
 
 type appCmd struct {
-	Add      appAddCmd      `cmd:"" help:"Add an application; prints its id."`
+	Add      appAddCmd      `cmd:"" help:"Add an application, and print its id."`
 	List     appListCmd     `cmd:"" help:"List the applications."`
 	Rename   appRenameCmd   `cmd:"" help:"Rename an application."`
 	Admins   appAdminsCmd   `cmd:"" help:"Print who administers an application, or change that."`
@@ -88,7 +88,7 @@ type appCmd struct {
 
 type appAddCmd struct {
 	storeFlags
-	Name string `arg:"" help:"What people call it."`
+	Name string `arg:"" help:"Its name, for people."`
 	JSON bool   `name:"json" variable:"-" help:"Print a JSON object."`
 }
 
@@ -145,9 +145,9 @@ func (c *appRemoveCmd) Run(env *environment) error {
 }
 
 type keyCmd struct {
-	Add    keyAddCmd    `cmd:"" help:"Add a key; prints KEY=… and SECRET=…, for a shell to evaluate. The secret can't be seen again."`
+	Add    keyAddCmd    `cmd:"" help:"Add a key, and print KEY=… and SECRET=… for a shell to evaluate. The secret is not shown again."`
 	List   keyListCmd   `cmd:"" help:"List an application's keys."`
-	Rotate keyRotateCmd `cmd:"" help:"Give a key a new secret; prints it as add does. The old one stays valid for a while."`
+	Rotate keyRotateCmd `cmd:"" help:"Give a key a new secret, and print it as add does. The old one stays valid for a while."`
 	Revoke keyRevokeCmd `cmd:"" help:"Revoke a key, and end every subscription made with it."`
 	Delete keyDeleteCmd `cmd:"" help:"Delete a key, and end every subscription made with it."`
 }

@@ -16,7 +16,7 @@ import (
 type appRenameCmd struct {
 	storeFlags
 	App  pandapush.AppID `arg:"" help:"The application's id."`
-	Name string          `arg:"" help:"What people are to call it."`
+	Name string          `arg:"" help:"Its new name."`
 }
 
 // Run renames an application.
@@ -30,8 +30,8 @@ func (c *appRenameCmd) Run(env *environment) error {
 type appAdminsCmd struct {
 	storeFlags
 	App    pandapush.AppID `arg:"" help:"The application's id."`
-	Add    []string        `variable:"-" placeholder:"USER" help:"A user who may administer it from now on; may be given several times."`
-	Remove []string        `variable:"-" placeholder:"USER" help:"A user who may no longer."`
+	Add    []string        `variable:"-" placeholder:"USER" help:"User who may administer it from now on; can be repeated."`
+	Remove []string        `variable:"-" placeholder:"USER" help:"User who may no longer administer it; can be repeated."`
 }
 
 // Run changes who administers an application, and prints them.

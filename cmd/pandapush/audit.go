@@ -19,7 +19,7 @@ type auditListCmd struct {
 	By     string          `variable:"-" placeholder:"USER" help:"Only changes by this user."`
 	Action string          `variable:"-" placeholder:"TEXT" help:"Only this action, like key.revoke, or those that begin with it and a dot, like key."`
 	Before int64           `variable:"-" placeholder:"ID" help:"Only changes before this one: the next page."`
-	Limit  count           `variable:"-" default:"100" help:"At most so many."`
+	Limit  count           `variable:"-" default:"100" help:"Largest number of changes."`
 	JSON   bool            `name:"json" variable:"-" help:"Print a JSON array."`
 }
 

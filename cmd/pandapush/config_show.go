@@ -5,12 +5,12 @@ import (
 )
 
 type configCmd struct {
-	Show configShowCmd `cmd:"" help:"Print the settings that serve would run with, secrets hidden; exit 1 if they can't work together."`
+	Show configShowCmd `cmd:"" help:"Print the settings that serve would run with, with secrets hidden; exit 1 if they contradict each other."`
 }
 
 type configShowCmd struct {
 	serveCmd
-	All  bool `variable:"-" help:"Those that are at their defaults too."`
+	All  bool `variable:"-" help:"Include settings that have their default values."`
 	JSON bool `name:"json" variable:"-" help:"Print a JSON array."`
 }
 

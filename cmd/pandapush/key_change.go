@@ -12,7 +12,7 @@ type keyRotateCmd struct {
 	storeFlags
 	App     pandapush.AppID `arg:"" help:"The application's id."`
 	Key     pandapush.KeyID `arg:"" help:"The key's id."`
-	Overlap time.Duration   `variable:"-" default:"24h" placeholder:"TIME" help:"How long the secret that it has now stays valid; 0s: it ends at once."`
+	Overlap time.Duration   `variable:"-" default:"24h" placeholder:"TIME" help:"How long the current secret stays valid; 0s ends it at once."`
 	JSON    bool            `name:"json" variable:"-" help:"Print a JSON object."`
 }
 

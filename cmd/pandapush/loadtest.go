@@ -17,13 +17,13 @@ type loadtestCmd struct {
 
 	Channel     string `arg:"" help:"Channel below which the test makes its own, like /devapp/public/loadtest."`
 	Subscribers count  `variable:"-" default:"100" help:"Subscribers, each on one channel."`
-	Publishers  count  `variable:"-" default:"4" help:"Publishers, each of which sends one message after the other by HTTP."`
-	Channels    count  `variable:"-" default:"10" help:"Channels over which both are spread."`
+	Publishers  count  `variable:"-" default:"4" help:"Publishers, each sending one message after the other by HTTP."`
+	Channels    count  `variable:"-" default:"10" help:"Channels that both are spread over."`
 	Rate        limit  `variable:"-" default:"10" help:"Messages per second, all publishers together."`
 	Size        count  `variable:"-" default:"128" help:"Bytes of data in a message."`
 	Duration    span   `variable:"-" default:"10s" help:"How long to publish."`
 	Ramp        wait   `variable:"-" default:"1s" help:"Time over which subscribers connect."`
-	Settle      wait   `variable:"-" default:"15s" help:"Longest to wait in the end for messages that are missing."`
+	Settle      wait   `variable:"-" default:"15s" help:"Longest time to wait, at the end, for missing messages."`
 	Transport   string `variable:"-" default:"websocket" enum:"websocket,eventstream" help:"How subscribers connect: websocket, or eventstream (server-sent events)."`
 	JSON        bool   `name:"json" variable:"-" help:"Print a JSON object."`
 }

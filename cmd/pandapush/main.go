@@ -31,18 +31,18 @@ func oneLine(err error) string {
 // commands is the command line: a field for each sub-command, which has its flags as fields and does its work in Run.
 type commands struct {
 	Serve     serveCmd     `cmd:"" help:"Run the service."`
-	Migrate   migrateCmd   `cmd:"" help:"Bring the database's schema up to date, or look at it."`
+	Migrate   migrateCmd   `cmd:"" help:"Migrate the database's schema, or show its version."`
 	App       appCmd       `cmd:"" help:"Add, list, change and remove applications."`
 	Key       keyCmd       `cmd:"" help:"Add, list, rotate, revoke and delete keys of an application."`
-	Audit     auditCmd     `cmd:"" help:"See who changed what."`
+	Audit     auditCmd     `cmd:"" help:"Show who changed what."`
 	Sessions  sessionsCmd  `cmd:"" help:"List the sessions of all nodes, or end one."`
 	Presence  presenceCmd  `cmd:"" help:"List who is in a room."`
-	Token     tokenCmd     `cmd:"" help:"Mint a token that lets its bearer publish or subscribe."`
+	Token     tokenCmd     `cmd:"" help:"Create a token that allows its bearer to publish or subscribe."`
 	Publish   publishCmd   `cmd:"" help:"Publish a message."`
 	Subscribe subscribeCmd `cmd:"" help:"Print messages as they come, one JSON object a line."`
 	Loadtest  loadtestCmd  `cmd:"" help:"Put load on a running server, and check that nothing is lost."`
 	Health    healthCmd    `cmd:"" help:"Ask a running server whether it is ready; exit 1 if not."`
-	Config    configCmd    `cmd:"" help:"See the settings."`
+	Config    configCmd    `cmd:"" help:"Show the settings."`
 	Version   versionCmd   `cmd:"" help:"Print the version."`
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 type migrateCmd struct {
-	Up      migrateUpCmd      `cmd:"" help:"Apply what is pending. Safe to run on many machines at once."`
+	Up      migrateUpCmd      `cmd:"" help:"Apply pending migrations. Safe to run on many machines at once."`
 	Down    migrateDownCmd    `cmd:"" help:"Undo the newest migration."`
 	Status  migrateStatusCmd  `cmd:"" help:"List the migrations and when each was applied; exit 1 if one is pending."`
 	Version migrateVersionCmd `cmd:"" help:"Print the schema's version."`

@@ -22,7 +22,7 @@ type remoteFlags struct {
 	URL    string          `name:"url" variable:"PANDAPUSH_URL" default:"http://localhost:3000" help:"The server."`
 	Key    pandapush.KeyID `variable:"PANDAPUSH_KEY" placeholder:"ID" help:"Key, with its secret."`
 	Secret secret          `variable:"PANDAPUSH_SECRET" placeholder:"TEXT" help:"The key's secret."`
-	Token  secret          `variable:"PANDAPUSH_TOKEN" placeholder:"JWT" help:"A token, in place of key and secret."`
+	Token  secret          `variable:"PANDAPUSH_TOKEN" placeholder:"JWT" help:"A token, instead of key and secret."`
 }
 
 // maxAnswer bounds what is read of an answer, in bytes.
@@ -131,7 +131,7 @@ func (c *healthCmd) Run(env *environment) (err error) {
 type subscribeCmd struct {
 	remoteFlags
 	Channel []string `arg:"" help:"Channels or patterns, like /devapp/public/**."`
-	Count   int      `variable:"-" placeholder:"N" help:"Stop after so many messages."`
+	Count   int      `variable:"-" placeholder:"N" help:"Stop after this many messages."`
 }
 
 // Run prints every message as {"channel":…,"data":…,"id":…} until it is stopped. It polls, since a poll gets through every

@@ -16,7 +16,7 @@ import (
 
 type sessionsCmd struct {
 	List sessionsListCmd `cmd:"" help:"List the sessions of all nodes. It looks at every key of every Redis."`
-	Kick sessionsKickCmd `cmd:"" help:"End a session: its client is disconnected and has to begin anew."`
+	Kick sessionsKickCmd `cmd:"" help:"End a session: its client is disconnected and has to start over."`
 }
 
 // sessionFlags say where sessions are.
