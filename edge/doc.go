@@ -1,18 +1,18 @@
-// Package edge takes browsers' connections: from a socket to a session and back. It speaks Bayeux over WebSocket, HTTP
-// long-polling, callback-polling and EventSource at one mount point, serves the event streams of the HTTP API, and hands out
-// what the streams bring.
+// Package edge serves browsers' connections: from a socket to a session and back. It speaks Bayeux over WebSocket, HTTP
+// long-polling, callback-polling and EventSource at one mount point, serves the event streams of the HTTP API, and delivers
+// what comes from the streams.
 //
-// It keeps nothing that can't be lost with the process, and knows neither Redis nor SQL: what it needs of them are the
-// interfaces Stream, Records, Presence, Occupancy and Keys. A session is a record that any node can claim; only those that are attached, by
-// a socket, an event stream or a held poll, are in memory.
+// It keeps nothing that may not be lost with the process, and knows neither Redis nor SQL: what it needs of them are the
+// interfaces Stream, Records, Presence, Occupancy and Keys. A session is a record that any node can claim; in memory are only
+// those that are attached, by a socket, an event stream or a held poll.
 //
 // # The way of a message
 //
-//	poller_linux.go something has come for a connection
-//	intake.go      it is read, by a goroutine that lives as long as there is something
+//	poller_linux.go there is input for a connection
+//	intake.go      it is read, by a goroutine that lives as long as there is more
 //	websocket.go   and is a frame: edge/frame puts it together
 //	http.go        or a request does: a body, or for callback-polling (jsonp.go) a query; cors.go lets pages read the answer
-//	longpoll.go    with a connect that is maybe held
+//	longpoll.go    with a connect that may be held
 //	eventsource.go or a GET whose answer goes on: Faye's EventSource, whose connects are posted meanwhile
 //	follow.go      or one of the HTTP API: a follower, a session without a record
 //	exchange.go    its messages, one after the other, each with its reply
@@ -20,13 +20,13 @@
 //	subscribe.go   credential → grant → record → reply; and publish: credential → stream → reply
 //	since.go       where a subscription begins
 //	presence.go    rooms: a subscription is a seat in one, which is taken before the reply; presence_seats.go keeps it
-//	meta.go        what the server tells of an application: its numbers, and which channels are in use
+//	meta.go        what the server announces about an application: its numbers, and which channels are in use
 //	hub.go         an entry comes back from the stream: encode once, keep, match, queue
-//	window.go      the newest entries, in memory; deepen.go has it reach further back
-//	session.go     what a client wants, how far it has got, and what waits for it
+//	window.go      the newest entries, in memory; deepen.go makes it reach further back
+//	session.go     what a client subscribes to, how far it has got, and what is queued for it
 //	catchup.go     a session that is behind reads for itself
 //	tasks.go       short work in goroutines that Run waits for
-//	flusher.go     workers that write to the outlets that have something pending
+//	flusher.go     workers that write to the outlets that have something queued
 //	outlet.go      what a session's messages leave by: websocket.go's sockets, stream.go's event streams
 //	netconn.go     a write that never blocks
 //	detach.go      a session that loses its path goes back into its record
@@ -40,23 +40,23 @@
 //
 // # Goroutines
 //
-// A socket has none while it is idle. When something comes the poller starts one, which handles a frame to the end before
-// it takes the next, and ends when there is no more; a socket that can't be watched (under TLS, or where there is no epoll)
-// has one that waits. So it is with event streams. A held poll has that of its HTTP request. A connection that does not take
-// what is written to it gets one more until it does. Writing to all others is the flusher's, which has as many as there are
-// cores. Run waits for all of them.
+// A socket has none while it is idle. When there is input the poller starts one, which handles one frame after the other and
+// ends when there is no more; a socket that can't be watched (under TLS, or where there is no epoll) has one that waits. The
+// same holds for event streams. A held poll has the goroutine of its HTTP request. A connection that does not accept what is
+// written to it gets another one until it does. All other writing is done by the flusher, which has as many goroutines as
+// there are cores. Run waits for all of them.
 //
 // # Locks
 //
-// session.saving, then hub.mu, then tenant.mu, then session.mu; netConn.mu and flusher.mu are taken last and under any of them. None but
-// session.saving is held while something is awaited.
+// session.saving, then hub.mu, then tenant.mu, then session.mu; netConn.mu and flusher.mu are taken last, under any of them.
+// Only session.saving is held while waiting for something.
 //
 // # What is promised
 //
 // ARCHITECTURE.md has the promises and the tests that hold them. In short: no message after a subscription's reply is
-// missed, and those of an application arrive in stream order (P1); what waits is bounded, and a slow client is brought up
-// to date from the stream (P2); what a client may not have got when its path broke, it gets again (P3, P4); a publish is
-// acknowledged when the stream has it (P5).
+// missed, and those of an application arrive in stream order (P1); queues are bounded, and a slow client is brought up to date
+// from the stream (P2); a client gets again what it may not have got when its path broke (P3, P4); a publish is acknowledged
+// when it is in the stream (P5).
 //
 // # Deliberate oddities
 //

@@ -1,5 +1,5 @@
-// Package admin is what operators and the teams of applications use: the admin API below /admin/api, and the place where the
-// web UI is served. Who asks is found out by the package login beside it, what flows by live.
+// Package admin is what operators and the teams of applications use: the admin API below /admin/api, and the web UI. The package
+// login finds out who is asking, and live how much traffic there is.
 //
 //	openapi.json          the API, for people and for the UI's types; openapi.go embeds it
 //	server.go             Config, New; what is needed of the database, the streams and the sessions
@@ -18,20 +18,20 @@
 //
 // # Who may do what
 //
-// A root admin may do everything. A read-only user sees everything and changes nothing. Anyone else who is logged in may make
-// applications, and see and change those that they administer: all others do not exist for them. Routes say what they need,
-// and admit checks it; no handler does.
+// A root admin may do everything. A read-only user sees everything and changes nothing. Anyone else who is logged in may create
+// applications, and see and change those that they administer; all others do not exist for them. Routes declare what they
+// require, and admit checks it; no handler does.
 //
-// # What is never told
+// # What is never shown
 //
-// A secret, but once, to whom makes it. A client id: whoever knows one controls the session, so sessions have other names here,
-// which only a server with the same session key can turn back.
+// Secrets, except once to whoever creates one. Client ids: whoever knows one controls the session, so sessions have other names
+// here, which only a server with the same session key can translate back.
 //
 // # What it costs the service
 //
-// Numbers come from memory. A look at all sessions reads them from Redis, a few hundred at a time, for at most two seconds,
-// and two such looks at a time; a look at a stream reads at most 5,000 entries. Event streams are bounded, and send what is
-// in memory.
+// Numbers come from memory. Listing all sessions reads them from Redis, a few hundred at a time, for at most two seconds, and at
+// most two such requests run at a time; looking at a stream reads at most 5,000 entries. The number of event streams is
+// bounded, and they send what is in memory.
 //
 // # Goroutines
 //

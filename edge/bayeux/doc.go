@@ -26,8 +26,9 @@
 // # What is spoken
 //
 // All of Bayeux 1.0: handshake, connect, disconnect, subscribe (one channel or an array of them), unsubscribe, publish,
-// batches and advice; and of CometD its extensions for acknowledgement and time synchronisation. Replies keep what Faye's clients depend on: "id" comes back as the same JSON, the list of connection
-// types is always the full one, and advice stands only in replies to handshake and connect.
+// batches and advice; and CometD's extensions for acknowledgement and time synchronisation. Replies keep what Faye's clients
+// depend on: "id" comes back as the same JSON, the list of connection types is always the full one, and advice stands only in
+// replies to handshake and connect.
 //
 // Of CometD's server there is no cookie that tells a browser's clients apart, and so no advice of "multiple-clients": each
 // client is a session of its own, and over WebSocket any number of them may be in one browser.

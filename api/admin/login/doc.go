@@ -1,4 +1,4 @@
-// Package login finds out who asks and what they may do. It knows nothing of applications.
+// Package login finds out who is asking and what they may do. It knows nothing about applications.
 //
 //	login.go      Config, New, Logins: the user of a request, pages that want one, logging out
 //	role.go       User and Role
@@ -13,20 +13,20 @@
 // # What is kept
 //
 // Nothing, on the server: a login by OpenID is a cookie that is sealed (encrypted and authenticated) with a key that all
-// nodes share, so any of them can open it. It ends after Config.SessionTTL; what the provider may do to a user meanwhile is
-// not noticed before. Roles are looked up at every request, but for those that came as a claim, which are in the cookie.
-// Failed logins are counted in memory, for a bounded number of addresses and users, and by each node for itself.
+// nodes share, so any of them can open it. It ends after Config.SessionTTL; changes at the provider are not noticed before
+// that. Roles are looked up at every request, except those from a claim, which are in the cookie. Failed logins are counted in
+// memory, for a bounded number of addresses and users, by each node separately.
 //
 // # What is defended against
 //
-// Pages of other origins: whatever is not a GET is refused when the browser says that it comes from one (Sec-Fetch-Site, or
-// Origin in old browsers), and cookies are SameSite=Lax. Logins that somebody else began: state, nonce and the PKCE
-// verifier are in a sealed cookie of the browser that began. Redirects go to paths of this service alone. Guessing: an
-// address has ten tries and then one every half minute; a user has a hundred tries from addresses that never got in as that
-// user, and then one every ten seconds. Times do not tell how much of a password was right.
+// Cross-site requests: anything but a GET is refused when the browser says that it comes from another origin (Sec-Fetch-Site,
+// or Origin in old browsers), and cookies are SameSite=Lax. Login CSRF: state, nonce and the PKCE verifier are in a sealed
+// cookie of the browser that began the login. Open redirects: they go only to paths of this service. Guessing: an address has
+// ten tries and then one every half minute; a user has a hundred tries from addresses that never got in as that user, and then
+// one every ten seconds. Timing does not reveal how much of a password was right.
 //
 // # Logging out
 //
-// With OpenID the cookie is dropped. With HTTP Basic it is the browser that keeps the password, and nothing but a refusal
-// makes it forget: so /logout leaves a cookie, and the next page is refused once in its light.
+// With OpenID the cookie is deleted. With HTTP Basic it is the browser that keeps the password, and only a refusal makes it
+// forget: so /logout sets a cookie, because of which the next page is refused once.
 package login
