@@ -150,7 +150,11 @@ func (e *Server) Deliver(app pandapush.AppID, entries []pandapush.Message) {
 // subscribed is told. It does not block.
 func (e *Server) Gap(app pandapush.AppID, from, to pandapush.Cursor) {
 	reason := pandapush.GapEpoch
-	if from.Epoch == to.Epoch {
+	switch {
+	case from.Epoch != to.Epoch:
+	case from.Position.Compare(to.Position) < 0:
+		reason = pandapush.GapTrimmed
+	default:
 		reason = pandapush.GapAhead
 	}
 	for _, s := range e.hub.Gap(app, to) {

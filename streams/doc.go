@@ -46,6 +46,7 @@
 //	scripts.go    the Lua scripts; activate.lua and append.lua create a stream and its epoch together
 //	reader.go     one loop per shard, what one XREAD can span: a Redis, or a bucket of a Cluster
 //	resume.go     where a stream is read from, after a join and after an outage; handing on
+//	overtaken.go  what was removed before it was read
 //	feed.go       Join, Leave; where the entries of a stream go
 //	history.go    Tail, Range, RangeBack, Rewind, Span: questions about a stream, without a reader
 //	sessions.go   the records of sessions: create, claim, save, change, end, touch; sessions_list.go lists them

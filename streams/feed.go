@@ -26,7 +26,8 @@ type feed struct {
 	err    error            // why the feed was given up before it became active; read after ready
 
 	// Owned by the reader's goroutine.
-	id string // at.Position as text
+	id        string // at.Position as text
+	overtaken bool   // it has been, and the log says so
 }
 
 // sink is where a feed's entries go.

@@ -36,6 +36,7 @@ type reader struct {
 	wake    string // name of the stream that ends a blocked read
 	log     *slog.Logger
 	metrics *metrics
+	maxLen  func(pandapush.AppID) int64
 	poke    chan struct{} // of capacity one: something changed while the reader was not reading
 
 	mu      sync.Mutex
@@ -57,7 +58,7 @@ type reader struct {
 func newReader(s *Streams, b *backend, bucket int) *reader {
 	return &reader{
 		bucket: bucket, keys: s.keys, backend: b, wake: s.keys.wake(bucket, s.cfg.Node),
-		log: s.log.With("redis", b.name, "bucket", bucket), metrics: s.metrics,
+		log: s.log.With("redis", b.name, "bucket", bucket), metrics: s.metrics, maxLen: s.maxLen,
 		poke: make(chan struct{}, 1), feeds: make(map[string]*feed), wokenBy: "0-0",
 	}
 }
@@ -247,6 +248,9 @@ func (r *reader) readOver(ctx context.Context, h Handlers, up func()) (err error
 		}
 		if err != nil {
 			return fmt.Errorf("read: %w", err)
+		}
+		if err := r.findOvertaken(ctx, conn, reply); err != nil {
+			return err
 		}
 		if wait := pauseAfter(len(r.names), r.handOn(reply), waited); wait > 0 {
 			select {

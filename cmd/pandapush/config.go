@@ -200,7 +200,7 @@ type presenceFlags struct {
 }
 
 type historyFlags struct {
-	HistoryLength     count `default:"10000" help:"About how many messages are kept for each application."`
+	HistoryLength     count `default:"10000" help:"About how many messages are kept for each application. If more are published at once, some may be removed before subscribers get them; these are told of a gap."`
 	HistoryAge        span  `default:"24h" help:"How long messages are kept."`
 	IdempotencyWindow span  `default:"10m" help:"How long the Idempotency-Key of a publish is remembered."`
 }
