@@ -23,10 +23,10 @@ async function bundle(input, output) {
 // Properties that are named for the reader only, and shortened in the script. None is of its API, of the platform, or of what
 // is said to the server or to other pages, whose script may be of another version.
 const inner = `
-  answered arrived asked begin beginAt behind better broken candidates catchingUp cursors deliver down ended epoch failuresLeft
-  forget hand held high isOpen last leave live lose lost note pass place ready receive received refresh replied reset resume
-  resumption retryDelay rewinding running seen sent settle settled sleep start stop take timer types upgrade waitFor wake want
-  worked`;
+  answered arrived asked begin beginAt behind better broken candidates catchingUp context cursors deliver down ended endpoint
+  epoch extensions failuresLeft forget hand held high isOpen last leave live lose lost note pass place ready receive received
+  refresh replied reset resume resumption retryDelay rewinding running seen sent settle settled sleep start stop take timer types
+  upgrade waitFor wake want worked`;
 const mangleProps = { include: new RegExp(`^(${inner.trim().split(/\s+/).join("|")})$`) };
 const minify = { compress: true, mangle: true, codegen: true, mangleProps };
 await bundle("src/script.ts", { file: "dist/client.js", format: "iife", minify, comments: false });

@@ -189,3 +189,17 @@ test("a message that is too large for the server is given up, and the others are
   network.now.reply("/small");
   expect(small).toHaveBeenCalledOnce();
 });
+
+test("after an outage the server is asked to answer the connect at once, and then to hold the next", async () => {
+  const network = new FakeNetwork(["websocket"]);
+  const { session, heard } = await openSession(network);
+  network.now.fail();
+  expect(session.state).toBe("reconnecting");
+  await vi.advanceTimersByTimeAsync(500);
+  expect(network.now.last("/meta/connect").advice).toEqual({ timeout: 0 });
+  network.now.reply("/meta/connect");
+  await settle();
+  expect(session.state).toBe("connected");
+  expect(heard.slice(-3)).toEqual(["down", "resumed", "up"]);
+  expect(network.now.last("/meta/connect").advice).toBeUndefined();
+});

@@ -206,10 +206,18 @@ export class Dispatcher {
     }
   }
 
-  /** A connect as this transport wants it, which on the first says where to go on. */
+  /**
+   * A connect as this transport wants it, which on the first says where to go on. While the server has not been reached
+   * again, it is asked to answer at once: held, the connect would not tell for long that all is well.
+   */
   #complete(connect: Outgoing): Outgoing {
     const ext = this.#attached ? undefined : this.#hooks.resumption();
-    return { ...connect, connectionType: this.#route.type, ...(ext && { ext: { ...connect.ext, ...ext } }) };
+    return {
+      ...connect,
+      connectionType: this.#route.type,
+      ...(this.down && { advice: { timeout: 0 } }),
+      ...(ext && { ext: { ...connect.ext, ...ext } }),
+    };
   }
 
   #open(): Transport {

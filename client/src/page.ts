@@ -24,17 +24,20 @@ export function watchPage(endpoint: URL, hooks: PageHooks, signal: AbortSignal):
   addEventListener("online", () => hooks.wake(true), { signal });
   addEventListener("pageshow", shown, { signal });
   document.addEventListener("visibilitychange", shown, { signal });
-  const hidden = ({ persisted }: PageTransitionEvent) =>
-    persisted ? hooks.sleep() : sayGoodbye(endpoint, hooks.clientId());
+  const hidden = ({ persisted }: PageTransitionEvent) => {
+    if (persisted) {
+      hooks.sleep();
+    } else if (hooks.clientId()) {
+      sayGoodbye(endpoint, hooks.clientId());
+    }
+  };
   addEventListener("pagehide", hidden, { signal });
 }
 
 /** Tells the server that the page goes away for good, so that others see the user leave at once. */
 function sayGoodbye(endpoint: URL, clientId: string): void {
-  if (clientId) {
-    const message = JSON.stringify([{ channel: "/meta/disconnect", clientId, id: "bye" }]);
-    // A string goes as text/plain, which needs no preflight: a page that goes away could not wait for one. The server
-    // takes everything that is not JSON for a form.
-    navigator.sendBeacon(endpoint, `message=${encodeURIComponent(message)}`);
-  }
+  const message = JSON.stringify([{ channel: "/meta/disconnect", clientId, id: "bye" }]);
+  // A string goes as text/plain, which needs no preflight: a page that goes away could not wait for one. The server
+  // takes everything that is not JSON for a form.
+  navigator.sendBeacon(endpoint, `message=${encodeURIComponent(message)}`);
 }
