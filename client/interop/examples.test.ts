@@ -58,29 +58,33 @@ test("the list leads to every page, and each is titled", async () => {
   }
 });
 
+/** Opens the chat, as somebody. */
+async function enter(name: string): Promise<Page> {
+  const page = await open("chat.html");
+  await page.locator("#name:focus").waitFor(); // nobody has to reach for a mouse
+  await page.keyboard.type(name);
+  await page.keyboard.press("Enter");
+  await page.locator("#text:focus").waitFor();
+  return page;
+}
+
+async function say(page: Page, text: string): Promise<void> {
+  await page.keyboard.type(text);
+  await page.keyboard.press("Enter");
+}
+
 test("chat: two people see each other, talk, and one leaves", async () => {
-  const enter = async (name: string) => {
-    const page = await open("chat.html");
-    await page.locator("#name:focus").waitFor(); // nobody has to reach for a mouse
-    await page.keyboard.type(name);
-    await page.keyboard.press("Enter");
-    await page.locator("#text:focus").waitFor();
-    return page;
-  };
-  const say = async (page: Page, text: string) => {
-    await page.keyboard.type(text);
-    await page.keyboard.press("Enter");
-  };
   const ann = await enter("Ann");
   await shows(ann, "#people", "Ann");
   await say(ann, "Is anybody there?");
-  await shows(ann, "#messages", "AnnIs anybody there?");
+  await shows(ann, "#messages", "Is anybody there?");
 
   const bob = await enter("<b>Bob");
   await shows(bob, "#people", "Ann\n<b>Bob");
   await shows(ann, "#people", "Ann\n<b>Bob");
   await say(bob, "I am <i>here</i>");
-  for (const page of [ann, bob]) await shows(page, "#messages", "AnnIs anybody there?\n<b>BobI am <i>here</i>");
+  await shows(ann, "#messages", "Is anybody there?\n<b>Bob\nI am <i>here</i>");
+  await shows(bob, "#messages", "Ann\nIs anybody there?\nI am <i>here</i>");
 
   for (let n = 1; n <= 30; n++) await server.publish(devKey, "/devapp/presence/chat", { from: "curl", text: `${n}` });
   const newest = (page: Page) =>
@@ -92,6 +96,30 @@ test("chat: two people see each other, talk, and one leaves", async () => {
   for (const page of [ann, bob]) await expect.poll(() => newest(page), { timeout }).toBe("curl30");
   await bob.close({ runBeforeUnload: true });
   await shows(ann, "#people", "Ann");
+});
+
+test("chat: the server is killed under two people, and what they say meanwhile is said once", async () => {
+  const [ann, bob] = [await enter("Ann"), await enter("Bob")];
+  await shows(ann, "#people", "Ann\nBob");
+  const theirs = (page: Page) =>
+    page.locator("#messages li:not(.mine)").evaluateAll((items) => items.map((item) => item.lastChild?.textContent));
+  const mark = `${Date.now()}`;
+  await say(ann, `before ${mark}`);
+  await server.kill();
+  for (const page of [ann, bob]) await reached(page, "reconnecting");
+  await say(ann, `during ${mark}`);
+  await ann.getByRole("alert").getByText("No token").waitFor(); // nobody is there to give one
+  await server.start();
+  for (const page of [ann, bob]) await reached(page, "connected");
+  await ann.keyboard.press("Enter"); // what could not be sent is still there
+  await ann.locator("#messages li").getByText(`during ${mark}`).waitFor();
+  await say(ann, `after ${mark}`);
+  const heard = async () => (await theirs(bob)).filter((text) => text?.includes(mark));
+  await expect.poll(heard, { timeout }).toEqual(["before", "during", "after"].map((when) => `${when} ${mark}`));
+  for (const page of [ann, bob]) {
+    await shows(page, "#people", "Ann\nBob");
+    expect(await page.locator("#problem").innerText()).toBe("");
+  }
 });
 
 test("chat: a name that is none is refused, and another can be given", async () => {
