@@ -16,12 +16,6 @@ import (
 // maxSessionID bounds the name of a session, in bytes. A longer one does not exist.
 const maxSessionID = 128
 
-// SavedSession is a session under its name.
-type SavedSession struct {
-	ID      string
-	Session pandapush.Session
-}
-
 // CreateSession stores a new session for ttl. The error is pandapush.ErrExists if there is one of that name already, which is
 // left alone; pandapush.ErrNotFound if no session can have that name; or it wraps pandapush.ErrUnavailable or is ctx's, and
 // then the session may have been stored.
@@ -102,39 +96,9 @@ func (s *Streams) claim(ctx context.Context, id, transport string, ttl time.Dura
 // extended to ttl from now.
 //
 // The error is pandapush.ErrNotOwner if another node has claimed it since session.Fence, pandapush.ErrNotFound if it has
-// ended, wraps pandapush.ErrUnavailable, or is ctx's; in the latter two cases it may have been written. Saves of one
-// session must follow one another.
+// ended; or it wraps pandapush.ErrUnavailable or is ctx's, and then it may have been written. Saves of one session must follow
+// one another.
 func (s *Streams) SaveSession(ctx context.Context, id string, session pandapush.Session, ttl time.Duration) error {
-	return s.SaveSessions(ctx, []SavedSession{{id, session}}, ttl)[0]
-}
-
-// SaveSessions is SaveSession for many. The errors are those of the sessions, in their order.
-func (s *Streams) SaveSessions(ctx context.Context, all []SavedSession, ttl time.Duration) []error {
-	errs := make([]error, len(all))
-	for b, mine := range s.byBackend(len(all), func(i int) string { return all[i].ID }) {
-		commands := make([]redis.Cmder, 0, len(mine))
-		saves := make([]*script, 0, len(mine))
-		for _, i := range mine {
-			save := s.save(ctx, all[i], ttl)
-			commands, saves = append(commands, save), append(saves, save)
-		}
-		sent, err := b.calls.doAll(ctx, commands)
-		for k, i := range mine {
-			if k < sent {
-				errs[i] = saved(saves[k])
-			} else {
-				errs[i] = err
-			}
-			if errs[i] != nil {
-				errs[i] = fmt.Errorf("save session: %w", errs[i])
-			}
-		}
-	}
-	return errs
-}
-
-func (s *Streams) save(ctx context.Context, saved SavedSession, ttl time.Duration) *script {
-	session := saved.Session
 	args := []any{session.Fence, millis(ttl), flag(session.Attached), flag(session.Behind), encodeAnswer(session.Answer), len(session.Cursors)}
 	for _, app := range slices.Sorted(maps.Keys(session.Cursors)) {
 		args = append(args, string(app), session.Cursors[app].String())
@@ -142,7 +106,15 @@ func (s *Streams) save(ctx context.Context, saved SavedSession, ttl time.Duratio
 	for _, pattern := range slices.Sorted(maps.Keys(session.Subscriptions)) {
 		args = append(args, pattern, cursorText(session.Subscriptions[pattern].From))
 	}
-	return sessionSaveScript.call(ctx, []string{s.keys.session(saved.ID)}, args...)
+	cmd := sessionSaveScript.call(ctx, []string{s.keys.session(id)}, args...)
+	err := s.session(ctx, id, cmd)
+	if err == nil {
+		err = saved(cmd)
+	}
+	if err != nil {
+		return fmt.Errorf("save session: %w", err)
+	}
+	return nil
 }
 
 func saved(cmd *script) error {

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/pandapush/pandapush"
-	"github.com/pandapush/pandapush/streams"
 )
 
 var sessionStories = []story{
@@ -248,7 +247,7 @@ func ending(t *testing.T, a, b *Node) {
 func manySessions(t *testing.T, a, b *Node) {
 	t.Helper()
 	const sessions = 300
-	all := make([]streams.SavedSession, sessions)
+	all := make([]pandapush.Session, sessions)
 	ids := make([]string, sessions)
 	var wg sync.WaitGroup
 	for i := range all {
@@ -265,7 +264,7 @@ func manySessions(t *testing.T, a, b *Node) {
 				return
 			}
 			s.Cursors["shop"] = at("shop", uint64(i+1))
-			all[i] = streams.SavedSession{ID: ids[i], Session: s}
+			all[i] = s
 		})
 	}
 	wg.Wait()
@@ -273,10 +272,13 @@ func manySessions(t *testing.T, a, b *Node) {
 	if _, _, err := b.EndSession(t.Context(), ids[8]); err != nil {
 		t.Error(err)
 	}
-	for i, err := range a.SaveSessions(t.Context(), all, ttl) {
-		want := map[int]error{7: pandapush.ErrNotOwner, 8: pandapush.ErrNotFound}[i]
-		expect(t, ids[i], err, want)
+	for i, s := range all {
+		wg.Go(func() {
+			want := map[int]error{7: pandapush.ErrNotOwner, 8: pandapush.ErrNotFound}[i]
+			expect(t, ids[i], a.SaveSession(t.Context(), ids[i], s, ttl), want)
+		})
 	}
+	wg.Wait()
 	if gone, err := b.TouchSessions(t.Context(), ids, ttl); err != nil || !slices.Equal(gone, ids[8:9]) {
 		t.Errorf("touched: %v are gone, %v", gone, err)
 	}
