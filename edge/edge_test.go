@@ -230,7 +230,7 @@ func TestDisconnectAnswersTheConnectAndCloses(t *testing.T) {
 	if err := <-c.closed; !errors.As(err, &closed) || closed.Code != frame.CodeNormal {
 		t.Errorf("closed with %v", err)
 	}
-	if n.sessions.len() != 0 || n.subscribers() != 0 {
+	if len(n.sessions.list()) != 0 || n.subscribers() != 0 {
 		t.Error("the session is still there")
 	}
 }
@@ -332,8 +332,8 @@ func TestSocketsOfDeadClientsAreClosed(t *testing.T) {
 	}
 	now.add(2 * time.Hour)
 	n.sweepOnce(t.Context())
-	if n.sessions.len() != 0 || n.hub.apps() != 0 {
-		t.Errorf("%d sessions and %d applications are left", n.sessions.len(), n.hub.apps())
+	if len(n.sessions.list()) != 0 || n.hub.apps() != 0 {
+		t.Errorf("%d sessions and %d applications are left", len(n.sessions.list()), n.hub.apps())
 	}
 }
 

@@ -116,7 +116,7 @@ func TestSocketThatNeverConnectsLeavesItsSessionToOthers(t *testing.T) {
 	made.subscribe(id, "/app/public/a")
 	_ = made.conn.NetConn().Close()
 	n.awaitNoSockets()
-	if n.sessions.len() > 0 {
+	if len(n.sessions.list()) > 0 {
 		t.Error("the session is still attached")
 	}
 	n.publish(t, "/app/public/a", "1")

@@ -145,8 +145,8 @@ func TestManyRecordsAreWrittenAtATime(t *testing.T) {
 	}
 	now.add(n.ttl() + time.Hour)
 	n.sweepOnce(t.Context())
-	if n.sessions.len() != 0 {
-		t.Errorf("%d sessions are left", n.sessions.len())
+	if len(n.sessions.list()) != 0 {
+		t.Errorf("%d sessions are left", len(n.sessions.list()))
 	}
 }
 

@@ -111,13 +111,6 @@ func (r *sessions) list() []*session {
 	return list
 }
 
-// len returns how many sessions there are.
-func (r *sessions) len() int {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return len(r.all)
-}
-
 // all returns all sessions: those that are registered, and the followers.
 func (e *Server) all() []*session { return append(e.sessions.list(), e.outlets.followers()...) }
 
