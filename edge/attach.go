@@ -344,7 +344,7 @@ func (s *session) backToLocked(answer pandapush.Answer) {
 }
 
 // acknowledgeLocked takes the number of the last batch that the client has got. When that is not the last one sent, that
-// one is sent again (bayeux.md §5.2).
+// one is sent again.
 func (s *session) acknowledgeLocked(m *bayeux.Message) {
 	batch, ok := m.Ack()
 	if !s.ack || !ok {

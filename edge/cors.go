@@ -18,7 +18,7 @@ func allowOrigin(w http.ResponseWriter, r *http.Request) {
 	h.Set("Access-Control-Allow-Credentials", "true")
 }
 
-// preflight answers what a browser asks before it posts across origins (bayeux.md §2.5). Headers besides those that Faye's
+// preflight answers what a browser asks before it posts across origins. Headers besides those that Faye's
 // client sends are allowed, too: its setHeader adds some. But not those that proxies speak for themselves by, as most proxies
 // pass on what they don't set: a page that names another host would be taken for one of that host.
 func preflight(w http.ResponseWriter, r *http.Request) {

@@ -13,7 +13,7 @@ import (
 	"github.com/pandapush/pandapush/edge/bayeux"
 )
 
-// Faye's EventSource transport (bayeux.md §2.6): the client opens "/push/<client id>" and gets its messages there, while it
+// Faye's EventSource transport: the client opens "/push/<client id>" and gets its messages there, while it
 // posts everything that it has to say. Every now and then that is a connect, which is answered at once: it says that the
 // client lives, and that it has got what was written before its last one.
 
@@ -23,7 +23,7 @@ const streamHead = "retry: 5000\n\n"
 // streamBeat is how often a silent stream of Faye's is written to, at least: what is between the two may count on it.
 const streamBeat = 10 * time.Second
 
-// wantsEvents reports whether a request is for an event stream (bayeux.md §2.1). The comparison is exact, as Faye's is.
+// wantsEvents reports whether a request is for an event stream. The comparison is exact, as Faye's is.
 func wantsEvents(r *http.Request) bool {
 	kinds := strings.Split(strings.Join(r.Header.Values("Accept"), ","), ",")
 	return r.Method == http.MethodGet && slices.ContainsFunc(kinds, func(kind string) bool {

@@ -27,7 +27,7 @@ func (n *node) connectStream(tb testing.TB, id string) message {
 	return n.say(tb, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"eventsource","id":"e"}`, id))[0]
 }
 
-// case 141 to 143 and 149 of bayeux.md
+// cases 141 to 143 and 149 of testdata/bayeux/cases.txt
 func TestEventSourceGetsMessagesWithoutAConnect(t *testing.T) {
 	n := startNode(t, nil)
 	id := n.handshake(t)

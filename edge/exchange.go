@@ -370,7 +370,7 @@ func (h *heldConnect) answer() {
 	x.flush()
 }
 
-// answerBatch answers the connect of a client that acknowledges, with all that waits for it (bayeux.md §5.2). The record
+// answerBatch answers the connect of a client that acknowledges, with all that waits for it. The record
 // says how to do it again before it is sent.
 func (h *heldConnect) answerBatch() {
 	e, s := h.session.server, h.session

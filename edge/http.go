@@ -39,7 +39,7 @@ func (e *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// servePost answers a body of Bayeux messages with an array of replies (bayeux.md §2.2 and §2.3).
+// servePost answers a body of Bayeux messages with an array of replies.
 func (e *Server) servePost(w http.ResponseWriter, r *http.Request) {
 	allowOrigin(w, r)
 	var input charge

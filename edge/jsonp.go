@@ -14,7 +14,7 @@ const (
 )
 
 // serveCallback answers a GET of callback-polling, for which Faye and CometD insert a script element: the messages are in
-// the query, and the replies are in a script (bayeux.md §2.4).
+// the query, and the replies are in a script.
 func (e *Server) serveCallback(w http.ResponseWriter, r *http.Request) {
 	allowOrigin(w, r)
 	message, found, err := formField(r.URL.RawQuery, "message")

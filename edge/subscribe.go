@@ -324,7 +324,7 @@ func (x *exchange) publish(m *bayeux.Message) {
 const retryWindow = 2 * time.Minute
 
 // append appends a message. One that a client sends again, because the acknowledgement was lost, is not appended again:
-// it has the same client, id and content (bayeux.md §3.5).
+// it has the same client, id and content.
 func (x *exchange) append(m *bayeux.Message, message pandapush.Message) (pandapush.Cursor, error) {
 	id := m.ClientID.Text()
 	if !m.ID.Truthy() || !bayeux.ValidClientID(id) {
