@@ -169,7 +169,8 @@ type listenFlags struct {
 	Port         port    `default:"3000" help:"Port to listen on, on all interfaces."`
 	Listen       address `placeholder:"ADDRESS" help:"Address to listen on, like 127.0.0.1:3000; takes precedence over PORT."`
 	Migrate      bool    `help:"Migrate a Postgres schema before serving. SQLite is always migrated."`
-	DrainSeconds count   `default:"10" help:"Time, after SIGTERM, over which clients are sent away."`
+	DrainDelay   wait    `default:"0s" help:"Time, after SIGTERM, for which /readyz says 503 and all else goes on, so that balancers stop sending clients here before any is sent away."`
+	DrainSeconds count   `default:"10" help:"Time, after SIGTERM and DRAIN_DELAY, over which clients are sent away."`
 }
 
 type connectFlags struct {

@@ -152,6 +152,48 @@ func (n *node) beginPublish(t *testing.T, channel string) (body *io.PipeWriter, 
 	return body, done
 }
 
+// TestUnreadyBeforeTheDrain: until balancers have had time to see that a node is not ready, it serves whom they still bring, and
+// sends nobody away.
+func TestUnreadyBeforeTheDrain(t *testing.T) {
+	n := forkNode(t, settings(t).with(vars{"DRAIN_DELAY": "1h"}))
+	if n.closesAfterAnswer(t) {
+		t.Error("a connection is closed after one request")
+	}
+	n.stop()
+	n.stderr.await(t, `"msg":"draining"`)
+	eventually(t, "the server is not ready", func() bool { return n.get(t, "/readyz").status == http.StatusServiceUnavailable })
+	s := n.dial(t)
+	s.subscribe(devKey, "/devapp/private/a")
+	n.mustPublish(t, devKey.sign, "/devapp/private/a", `{"n":1}`)
+	if m := s.delivery(); string(m.Data) != `{"n":1}` {
+		t.Errorf("was delivered %s", m.Data)
+	}
+	if !n.closesAfterAnswer(t) {
+		t.Error("a connection is kept for a request that may come too late")
+	}
+	select {
+	case interval := <-s.sentAway:
+		t.Errorf("sent away, with the interval %d", interval)
+	default:
+	}
+	n.endBySignals(t)
+}
+
+// closesAfterAnswer reports whether the node closes a connection when it has answered a request.
+func (n *node) closesAfterAnswer(t *testing.T) bool {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, n.url+"/livez", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answer, err := new(http.Transport).RoundTrip(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = answer.Body.Close() // only the headers count
+	return answer.Close
+}
+
 // TestSecondSignal ends a drain at once.
 func TestSecondSignal(t *testing.T) {
 	n := forkNode(t, settings(t).with(vars{"DRAIN_SECONDS": "600"}))
@@ -160,6 +202,12 @@ func TestSecondSignal(t *testing.T) {
 	}
 	n.stop()
 	n.stderr.await(t, `"msg":"draining"`)
+	n.endBySignals(t)
+}
+
+// endBySignals ends a node that drains, and checks that it does not take that for a success.
+func (n *node) endBySignals(t *testing.T) {
+	t.Helper()
 	eventually(t, "the server has ended", func() bool {
 		n.stop() // not just once: the handler of the first signal may still be there for a moment
 		select {

@@ -220,7 +220,7 @@ func (s *server) buildFront(metrics *prometheus.Registry) error {
 		return err
 	}
 	s.http = &http.Server{
-		Handler:           router,
+		Handler:           s.lastAnswers(router),
 		ReadHeaderTimeout: 10 * time.Second,
 		IdleTimeout:       2 * time.Minute,
 		WriteTimeout:      s.cfg.answerTimeout(),
@@ -274,6 +274,7 @@ func (s *server) run(ctx context.Context) error {
 		case <-background.Done(): // something failed: there is nobody to drain for
 		}
 		defer stop()
+		s.turnUnready(background)
 		return s.drain()
 	})
 	s.log.Info("listening", "addr", s.listener.Addr().String(), "version", version, "go", runtime.Version())
@@ -281,12 +282,38 @@ func (s *server) run(ctx context.Context) error {
 	return g.Wait()
 }
 
+// lastAnswers has connections end with the answer that is on its way while this node is going down, so that none is waiting for
+// its client's next request when it is closed: that request would be lost.
+func (s *server) lastAnswers(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if s.draining.Load() {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// turnUnready says that this node is not ready, and waits until balancers have seen it, or ctx ends. Without that, who is sent
+// away may be brought back here; and a node without clients would be gone before any balancer has asked.
+func (s *server) turnUnready(ctx context.Context) {
+	delay := time.Duration(s.cfg.DrainDelay)
+	s.log.Info("draining", "delay", delay, "window", time.Duration(s.cfg.DrainSeconds)*time.Second)
+	s.draining.Store(true)
+	s.api.SetDraining()
+	if delay == 0 {
+		return
+	}
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
 // drain sends the clients away, and waits until their last requests are answered.
 func (s *server) drain() error {
 	window := time.Duration(s.cfg.DrainSeconds) * time.Second
-	s.log.Info("draining", "window", window)
-	s.draining.Store(true)
-	s.api.SetDraining()
 	s.admin.Drain()
 	ctx, cancel := context.WithTimeout(context.Background(), window+5*time.Second)
 	defer cancel()
