@@ -4,11 +4,16 @@
  * input ends: {client, t, channel, n, attempt, id} for a message, {client, t, event, detail} for the rest.
  */
 import http from "node:http";
+import { createRequire } from "node:module";
 import { CometD } from "cometd";
 import { AckExtension } from "cometd/AckExtension.js";
 import { adapt } from "cometd-nodejs-client";
 import faye from "faye";
+import { WebSocket } from "ws";
+import { Client } from "../dist/index.mjs";
+import { EventSource } from "./eventsource.mjs";
 
+const require = createRequire(import.meta.url);
 const { clients, subscriptions } = JSON.parse(process.argv[2]);
 
 /** After how many ms a refused subscription is tried again. */
@@ -17,6 +22,7 @@ const subscribeAgain = 500;
 // No connection is kept for a second request: so the balancer takes each poll to another node.
 http.Agent.prototype.keepSocketAlive = () => false;
 adapt();
+giveFayeEventSource();
 
 function print(line) {
   process.stdout.write(`${JSON.stringify(line)}\n`);
@@ -45,8 +51,10 @@ function subscribed(client) {
 /** Faye by one transport. */
 function startFaye({ name, transport, retry, url }) {
   const client = new faye.Client(url, { retry });
-  if (transport === "long-polling") {
-    client.disable("websocket");
+  for (const other of ["websocket", "eventsource"]) {
+    if (transport !== other) {
+      client.disable(other);
+    }
   }
   client.addExtension({
     incoming(message, callback) {
@@ -64,6 +72,69 @@ function startFaye({ name, transport, retry, url }) {
     () => subscribed(name),
     (error) => print({ client: name, t: Date.now(), event: "refused", detail: String(error) }),
   );
+}
+
+/** Lets Faye's client use its transport for browsers, which posts what it has to say as its transport for Node does. */
+function giveFayeEventSource() {
+  globalThis.EventSource = EventSource;
+  const Transport = require("faye/src/transport/transport");
+  const Post = require("faye/src/transport/node_http");
+  const Stream = require("faye/src/transport/event_source");
+  Object.assign(require("faye/src/transport/xhr"), { isUsable: Post.isUsable });
+  const begin = Stream.prototype.initialize;
+  Stream.prototype.initialize = function (...args) {
+    begin.apply(this, args);
+    this._xhr = new Post(...args);
+  };
+  Transport.register("eventsource", Stream);
+  // The first that can be used is taken.
+  const polling = Transport._transports.findIndex(([type]) => type === "long-polling");
+  Transport._transports.splice(polling, 0, Transport._transports.pop());
+}
+
+/**
+ * client.js by one transport. What its callbacks get counts, since it drops itself what comes twice: a message has come when
+ * the callbacks of all subscriptions that match have got it.
+ */
+function startPandapush({ name, transport, url }) {
+  const event = (what, detail) => print({ client: name, t: Date.now(), event: what, detail: detail ?? "" });
+  const client = new Client(url, {
+    WebSocket: transport === "websocket" ? WebSocket : null,
+    EventSource: transport === "eventsource" ? EventSource : null,
+    fetch: (input, init) => fetch(input, { ...init, headers: { ...init.headers, connection: "close" } }),
+  });
+  client.on("gap", (gap) => event("gap", JSON.stringify(gap)));
+  client.on("error", (error, channel) => event("refused", `${channel} ${error.message}`));
+  client.addExtension({
+    incoming(message, next) {
+      if (message.channel === "/meta/handshake" && message.successful) {
+        event("session");
+      }
+      next(message);
+    },
+  });
+  const calls = new Map(); // of callbacks, by the id of the message
+  const take = ({ n, attempt }, channel, { id }) => {
+    calls.set(id, (calls.get(id) ?? 0) + 1);
+    if (calls.get(id) % subscriptions.filter((pattern) => matches(pattern, channel)).length === 0) {
+      print({ client: name, t: Date.now(), channel, n, attempt, id });
+    }
+  };
+  Promise.all(subscriptions.map((channel) => client.subscribe(channel, take))).then(
+    () => subscribed(name),
+    (error) => event("refused", String(error)),
+  );
+}
+
+/** Whether a pattern takes a channel. */
+function matches(pattern, channel) {
+  const segments = pattern.split("/");
+  const wild = segments.pop();
+  const rest = channel.split("/");
+  if (wild === "*" ? rest.length !== segments.length + 1 : wild !== "**") {
+    return pattern === channel;
+  }
+  return rest.length > segments.length && segments.every((segment, i) => segment === rest[i]);
 }
 
 /** CometD by one transport, with the acknowledgement extension. It leaves it to its user to subscribe in a new session. */
@@ -113,6 +184,6 @@ function subscribeCometD(client, channel) {
 }
 
 for (const client of clients) {
-  (client.library === "faye" ? startFaye : startCometD)(client);
+  ({ faye: startFaye, cometd: startCometD, pandapush: startPandapush })[client.library](client);
 }
 process.stdin.on("end", () => process.exit(0)).resume();

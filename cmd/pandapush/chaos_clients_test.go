@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -25,11 +26,16 @@ type chaosKind struct {
 	exactlyOnce bool   // P3; the others are promised P4: nothing lost, and what came just before a fault may come again
 	library     string // of JavaScript; "" for the clients in Go
 	transport   string
+	unproven    time.Duration // for how long it may be unknown that a message has come, if longer than repeatWindow
 }
 
 var chaosKinds = []chaosKind{
 	{name: "faye websocket", instances: 3, library: "faye", transport: "websocket"},
+	{name: "faye eventsource", instances: 2, library: "faye", transport: "eventsource", unproven: 2 * chaosTimeout},
 	{name: "faye long-polling", instances: 3, library: "faye", transport: "long-polling"},
+	{name: "client.js websocket", instances: 2, exactlyOnce: true, library: "pandapush", transport: "websocket"},
+	{name: "client.js eventsource", instances: 2, exactlyOnce: true, library: "pandapush", transport: "eventsource"},
+	{name: "client.js long-polling", instances: 2, exactlyOnce: true, library: "pandapush", transport: "long-polling"},
 	{name: "cometd ack websocket", instances: 2, exactlyOnce: true, library: "cometd", transport: "websocket"},
 	{name: "cometd ack long-polling", instances: 2, exactlyOnce: true, library: "cometd", transport: "long-polling"},
 	{name: "ext.since websocket", instances: 3, exactlyOnce: true},
@@ -224,6 +230,9 @@ func startChaosClients(ctx context.Context, tb testing.TB, proxy *chaosProxy, re
 // startJavaScript runs clients.mjs.
 func startJavaScript(tb testing.TB, config string, record *chaosRecord) {
 	tb.Helper()
+	if _, err := os.Stat("../../client/dist/index.mjs"); err != nil {
+		tb.Fatal("client.js has not been built: scripts/build does it")
+	}
 	cmd := exec.Command("node", "../../client/chaos/clients.mjs", config) // not CommandContext: it ends in order, below
 	cmd.Stderr = createLog(tb, "clients.log")
 	log := createLog(tb, "clients.jsonl")

@@ -52,9 +52,9 @@ func startChaosCluster(ctx context.Context, tb testing.TB, nodes int) *chaosClus
 		"REDIS_URL_ENV_VARS=CHAOS_REDIS", "CHAOS_REDIS=" + cluster.redis.URL(),
 		"DATABASE=postgres", "DATABASE_URL=" + dbtest.PostgresURL(tb), "MIGRATE=true",
 		"DEV_APPLICATION_ID=" + chaosApp, "DEV_KEY_ID=key", "DEV_KEY_SECRET=secret",
-		// A session lives for twice the first of these: longer than a Faye client takes to come back, even if it needs two
-		// attempts. A connection may stall for less than the second's double, and crawl for more than the third.
-		"CONNECT_TIMEOUT=8s", "PING_INTERVAL=3s", "WRITE_TIMEOUT=3s", "DRAIN_SECONDS=2",
+		"CONNECT_TIMEOUT=" + chaosTimeout.String(),
+		// A connection may stall for less than the first's double, and crawl for more than the second.
+		"PING_INTERVAL=3s", "WRITE_TIMEOUT=3s", "DRAIN_SECONDS=2",
 		"GORACE=halt_on_error=1", // should the tests be built with the race detector
 	}
 	for i := range nodes {

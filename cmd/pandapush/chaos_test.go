@@ -26,6 +26,9 @@ const (
 	// everything. A Faye client waits for 5 s after each failure, and CometD up to as long.
 	chaosReady  = 30 * time.Second
 	chaosSettle = 40 * time.Second
+	// chaosTimeout is how long a connect is held. A session lives for twice that: longer than a Faye client takes to come back,
+	// even if it needs two attempts.
+	chaosTimeout = 8 * time.Second
 )
 
 // The channels of the chaos test and what every client subscribes to: a message on the first matches three of the
