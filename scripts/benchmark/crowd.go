@@ -16,8 +16,8 @@ const patience = 3 * time.Minute
 // crowd is many sessions at a time, spread over some channels.
 type crowd []*load.Session
 
-// gather makes n sessions and connects them to a node, some hundred at a time.
-func (r *run) gather(n, channels int, node *rig.Node, small bool) (crowd, error) {
+// assemble makes n sessions and connects them to a node, some hundred at a time.
+func (r *run) assemble(n, channels int, node *rig.Node, small bool) (crowd, error) {
 	const atOnce = 200
 	addr, err := netip.ParseAddrPort(node.Addr)
 	if err != nil {

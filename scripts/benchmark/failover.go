@@ -39,7 +39,7 @@ func kills(r *run) error {
 	defer victim.Kill()
 	r.say("connecting %d sessions", sessions)
 	began := time.Now()
-	all, err := r.gather(sessions, failoverChannels, victim, false)
+	all, err := r.assemble(sessions, failoverChannels, victim, false)
 	if err != nil {
 		return err
 	}

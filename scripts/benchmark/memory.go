@@ -75,7 +75,7 @@ func idleMemory(r *run) error {
 	}
 	defer node.Kill()
 	r.say("measuring the memory of %d idle sessions", sessions)
-	warm, err := r.gather(100, failoverChannels, node, false) // so that what everybody needs is there before
+	warm, err := r.assemble(100, failoverChannels, node, false) // so that what everybody needs is there before
 	if err != nil {
 		return err
 	}
@@ -83,7 +83,7 @@ func idleMemory(r *run) error {
 	if err != nil {
 		return err
 	}
-	all, err := r.gather(sessions, failoverChannels, node, false)
+	all, err := r.assemble(sessions, failoverChannels, node, false)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func behindMemory(r *run) error {
 		return err
 	}
 	defer node.Kill()
-	all, err := r.gather(sessions, 1, node, true)
+	all, err := r.assemble(sessions, 1, node, true)
 	if err != nil {
 		return err
 	}
