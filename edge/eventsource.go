@@ -59,6 +59,7 @@ func (e *Server) serveEventSource(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		err = e.attachStream(r.Context(), id, r.Header.Get("Last-Event-ID"), out)
 	}
+	out.begin() // after that: its client connects as soon as it knows, and a connect without a stream is a poll
 	if err != nil {
 		out.end(appendRetry(nil, time.Second+rand.N(time.Second)), endUnavailable)
 	}
@@ -73,7 +74,6 @@ func (e *Server) attachStream(ctx context.Context, id, lastEvent string, out *st
 		return err
 	}
 	out.session.Store(s)
-	s.drained(out) // it may have been blocked and drained before it knew whose it is
 	return nil
 }
 

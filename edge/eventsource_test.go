@@ -1,9 +1,13 @@
 package edge
 
 import (
+	"bufio"
+	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +29,61 @@ func (n *node) eventSource(tb testing.TB, id, lastID string) *sse {
 func (n *node) connectStream(tb testing.TB, id string) message {
 	tb.Helper()
 	return n.say(tb, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"eventsource","id":"e"}`, id))[0]
+}
+
+// watchedClaims calls watch before a session is claimed for an event stream.
+type watchedClaims struct {
+	Records
+	watch func()
+}
+
+func (w watchedClaims) ClaimSession(ctx context.Context, id, transport string, ttl time.Duration) (pandapush.Session, string, error) {
+	if transport == pandapush.TransportEventSource {
+		w.watch()
+	}
+	return w.Records.ClaimSession(ctx, id, transport, ttl)
+}
+
+// A client connects as soon as it hears that the stream is open. It must not end the stream by that.
+func TestEventSourceIsItsSessionsBeforeItsClientKnows(t *testing.T) {
+	var conn syscall.RawConn
+	watch := func() {
+		err := conn.Control(func(fd uintptr) {
+			if read, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT); read > 0 {
+				t.Errorf("the response has begun: %v", err)
+			}
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	n := startNode(t, func(c *Config) { c.Records = watchedClaims{c.Records, watch} })
+	id := n.handshake(t)
+	var dialer net.Dialer
+	c, err := dialer.DialContext(t.Context(), "tcp", strings.TrimPrefix(n.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if conn, err = c.(*net.TCPConn).SyscallConn(); err != nil {
+		t.Fatal(err)
+	}
+	fmt.Fprintf(c, "GET /push/%s HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n", id)
+	in := bufio.NewReader(c)
+	response, err := http.ReadResponse(in, nil)
+	if err != nil || response.StatusCode != http.StatusOK {
+		t.Fatalf("%v, %v", response, err)
+	}
+	defer response.Body.Close()
+	if reply := n.connectStream(t, id); !reply.ok() {
+		t.Errorf("connect: %+v", reply)
+	}
+	n.subscribe(t, id, "/app/public/a")
+	n.publish(t, "/app/public/a", "1")
+	body, err := bufio.NewReader(response.Body).ReadString('}')
+	if err != nil || !strings.Contains(body, `"data":1`) {
+		t.Errorf("the stream has %q, %v", body, err)
+	}
 }
 
 // cases 141 to 143 and 149 of testdata/bayeux/cases.txt

@@ -54,6 +54,7 @@ func (e *Server) Follow(w http.ResponseWriter, r *http.Request, wanted map[panda
 		}
 		return err
 	}
+	out.begin()
 	out.session.Store(s)
 	e.start(s)
 	s.begin(out)

@@ -26,19 +26,21 @@ type stream struct {
 	net    netConn
 	addr   netip.Addr // of its client; zero if not known
 	bayeux bool       // events are Faye's, else those of a follower
+	head   []byte     // what the response begins with
 	opened time.Time
 
 	chosen  bool                    // the client has said by a connect that it takes its messages from here; guarded by session.mu
 	session atomic.Pointer[session] // whose path this stream is or was; stored once
 	wrote   atomic.Int64            // when something was last written, Unix nanoseconds
+	begun   atomic.Bool             // whether the head has been written; what is delivered before that waits
 	why     atomic.Pointer[reason]  // why we closed it; nil if the other side did
 }
 
 // errSentAway says that a stream has been ended as soon as it was open, since this node is going down.
 var errSentAway = errors.New("sent away")
 
-// openStream takes the connection of a request and begins an event stream on it: a response with w's headers, and then
-// head. Who calls it is to start s.net. Nothing has been written if there is an error, unless that is errSentAway; it may be
+// openStream takes the connection of a request for an event stream: a response with w's headers, and then head. Who calls it
+// is to begin it and to start s.net. Nothing has been written if there is an error, unless that is errSentAway; it may be
 // pandapush.ErrTooManySessions.
 func (e *Server) openStream(w http.ResponseWriter, r *http.Request, head []byte) (_ *stream, err error) {
 	addr, _ := e.clientAddr(r)
@@ -73,14 +75,21 @@ func (e *Server) openStream(w http.ResponseWriter, r *http.Request, head []byte)
 	_ = h.Write(response) // a buffer takes everything
 	response.WriteString("\r\n")
 	response.Write(head)
-	added := e.outlets.add(s)
-	_ = s.write(response.Bytes()) // if it failed, finish is called
-	if !added {
+	s.head = response.Bytes()
+	if !e.outlets.add(s) {
+		s.begin()
 		s.close(endDrain)
 		return nil, errSentAway
 	}
 	e.stats.streams.Inc()
 	return s, nil
+}
+
+// begin writes the head, by which the client learns that the stream is open, and what was to be delivered before.
+func (s *stream) begin() {
+	_ = s.write(s.head) // if it failed, finish is called
+	s.begun.Store(true)
+	s.drained()
 }
 
 // take implements connOwner: there is nothing that a client could say.
@@ -154,7 +163,7 @@ func (s *stream) write(events []byte) error {
 func (s *stream) pings() bool { return false }
 
 // blocked implements outlet.
-func (s *stream) blocked() bool { return s.net.Blocked() }
+func (s *stream) blocked() bool { return !s.begun.Load() || s.net.Blocked() }
 
 // attached implements outlet.
 func (s *stream) attached() *session { return s.session.Load() }
@@ -195,7 +204,7 @@ func (s *stream) close(why reason) {
 // end writes a last event and closes the connection once the client has taken it.
 func (s *stream) end(last []byte, why reason) {
 	s.why.CompareAndSwap(nil, &why)
-	if len(last) > 0 {
+	if len(last) > 0 && s.begun.Load() {
 		_ = s.write(last) // if it failed, there is nobody to tell
 	}
 	_ = s.net.Close() // the same
