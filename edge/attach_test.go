@@ -103,3 +103,22 @@ func TestPositionsDoNotHoldForWhatIsBeingSubscribed(t *testing.T) {
 		<-time.After(time.Millisecond) // the change is made after the reply; there is no signal to wait for
 	}
 }
+
+// A path may be found to be lost, and the session have another one before it is taken from that.
+func TestLateEndOfAPathHarmsNoOther(t *testing.T) {
+	n := startNode(t, nil)
+	id := n.handshake(t)
+	n.subscribe(t, id, "/app/public/a")
+	first, second := n.dial(t), n.dial(t)
+	first.attach(id)
+	s, _ := n.sessions.get(id)
+	old := path{outlet: s.outlet}
+	second.attach(id)
+	for _, lost := range []path{old, {poll: newPoll()}} {
+		n.detach(s, lost, endClosed)
+	}
+	n.publish(t, "/app/public/a", "1")
+	if got := texts(second.deliveries(1)); got != "1" {
+		t.Errorf("got %s", got)
+	}
+}

@@ -13,12 +13,16 @@ import (
 const saveTimeout = 5 * time.Second
 
 // end marks a session as detached: it takes neither messages nor subscriptions, and final is its record. It returns the
-// path that is to be released; ok is false if it had ended before.
-func (s *session) end() (old former, final pandapush.Session, ok bool) {
+// path that is to be released. ok is false if it had ended before, or if lost is a path and the session has another one by
+// now.
+func (s *session) end(lost path) (old former, final pandapush.Session, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended {
+	switch {
+	case s.ended:
 		return former{}, *s.final, false
+	case lost.outlet != nil && !s.belongsLocked(lost.outlet), lost.poll != nil && lost.poll != s.poll:
+		return former{}, pandapush.Session{}, false
 	}
 	record := s.recordLocked()
 	record.Attached = false
@@ -67,7 +71,7 @@ func (s *session) answerLocked(id []byte) (batch []*delivery, number int64) {
 // drop takes a session out of the hub and the registry and releases its path, without writing its record, and returns
 // that.
 func (e *Server) drop(s *session, why reason) pandapush.Session {
-	old, final, ok := s.end()
+	old, final, ok := s.end(path{})
 	if !ok {
 		return final
 	}
@@ -94,13 +98,14 @@ func (e *Server) unhook(s *session, why reason) {
 	e.stats.detached.WithLabelValues(string(why)).Inc()
 }
 
-// detach puts a session that has lost its path back into its record, where any node finds it.
+// detach puts a session that has lost its path back into its record, where any node finds it; whichever path that is if lost
+// is none. If it has another path by now nothing happens: the end of an old one may come late.
 //
 // What the path still owes is answered after that, since its client may come back anywhere as soon as it has the answer.
-// keep, if it was the path, is not closed. A follower has no record, and is just gone.
-func (e *Server) detach(s *session, keep outlet, why reason) {
+// An outlet that was lost is not closed. A follower has no record, and is just gone.
+func (e *Server) detach(s *session, lost path, why reason) {
 	s.saving.Lock()
-	old, final, ok := s.end()
+	old, final, ok := s.end(lost)
 	if ok {
 		e.unhook(s, why)
 		if !s.follower {
@@ -112,7 +117,7 @@ func (e *Server) detach(s *session, keep outlet, why reason) {
 	}
 	s.saving.Unlock()
 	if ok {
-		old.release(keep)
+		old.release(lost.outlet)
 	}
 }
 

@@ -247,7 +247,7 @@ func (s *stage) command(words []string) error {
 		return s.settle()
 	case "settle": // waits until every node has what was published
 		return s.settle()
-	case "held": // held ID: waits until a connect is held
+	case "held": // held ID: waits until a connect is held, and the session is level
 		return s.await("held", func() bool {
 			return slices.ContainsFunc(s.nodes, func(n *node) bool { return n.holds(words[1]) })
 		})
@@ -316,7 +316,8 @@ func (s *session) hasPath() bool {
 	return s.outlet != nil || s.poll != nil
 }
 
-// holds reports whether a connect of the session is held.
+// holds reports whether a connect of the session is held, and what comes is pushed to it: while a session is behind, it may be
+// answered with a part of what is there.
 func (n *node) holds(id string) bool {
 	session, ok := n.sessions.get(id)
 	if !ok {
@@ -324,7 +325,7 @@ func (n *node) holds(id string) bool {
 	}
 	session.mu.Lock()
 	defer session.mu.Unlock()
-	return session.poll != nil || session.held != nil
+	return (session.poll != nil || session.held != nil) && session.behindLocked() == nil
 }
 
 // await waits until something is so that gives no signal of itself.

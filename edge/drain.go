@@ -39,7 +39,7 @@ func (e *Server) Drain(ctx context.Context, window time.Duration) {
 // sendAway detaches the session of an outlet, and only then closes that.
 func (e *Server) sendAway(out outlet) {
 	if sess := out.attached(); sess != nil && sess.belongs(out) {
-		e.detach(sess, out, endDrain)
+		e.detach(sess, path{outlet: out}, endDrain)
 	}
 	out.close(endDrain)
 }

@@ -306,7 +306,7 @@ func (x *exchange) holdOnSocket() {
 // leave detaches a session whose outlet has closed or turned to another session, if that is still its path.
 func (e *Server) leave(s *session, out outlet, why reason) {
 	if s.belongs(out) {
-		e.detach(s, out, why)
+		e.detach(s, path{outlet: out}, why)
 	}
 }
 

@@ -181,7 +181,7 @@ func (s *session) beat() {
 
 // dismiss ends a follower and its stream, with an event that says why.
 func (e *Server) dismiss(s *session, why error) {
-	old, _, ok := s.end()
+	old, _, ok := s.end(path{})
 	if !ok {
 		return
 	}

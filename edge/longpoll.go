@@ -74,9 +74,7 @@ func (x *exchange) hold(alone bool) {
 	}
 	e.stats.polls.Dec()
 	if err != nil { // the client has gone, and may have come back by another connect
-		if s.pollIs(p) {
-			e.detach(s, nil, endClosed)
-		}
+		e.detach(s, path{poll: p}, endClosed)
 		return
 	}
 	batch, number, record, ok := s.endPoll(p, c.message.ID)
@@ -100,13 +98,6 @@ func (x *exchange) hold(alone bool) {
 	default: // whatever the record says now, a client that has not got this batch gets it, and one that has would twice
 		x.acceptConnect(&c.message, s.sameBatch(&c.message))
 	}
-}
-
-// pollIs reports whether a poll is the session's path.
-func (s *session) pollIs(p *poll) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.poll == p
 }
 
 // settle waits, but not for long, until p has what its session missed, and what this exchange published: a client that

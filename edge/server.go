@@ -190,7 +190,7 @@ func (e *Server) Run(ctx context.Context) error {
 	}
 	e.outlets.open.Wait()
 	for _, s := range e.sessions.list() {
-		e.detach(s, nil, endDrain)
+		e.detach(s, path{}, endDrain)
 	}
 	e.cancel()
 	e.tasks.end()

@@ -179,11 +179,13 @@ func (s *stream) drained() {
 // client that is not there any more is found out. It implements outlet.
 func (s *stream) keepAlive(now time.Time, interval time.Duration) {
 	sess := s.session.Load()
+	if sess == nil {
+		return // not yet, and neither is it known whose stream this is
+	}
 	if s.bayeux {
 		interval = min(interval, streamBeat)
 	}
 	switch {
-	case sess == nil: // not yet
 	case now.Sub(time.Unix(0, s.wrote.Load())) < interval || s.blocked():
 	case sess.follower:
 		sess.beat()
