@@ -1,6 +1,8 @@
 package edge
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -142,4 +144,29 @@ func (n *node) awaitRecord(id string, ok func(pandapush.Session) bool) {
 		written = ok(n.log.sessions[id])
 		n.log.mu.Unlock()
 	}
+}
+
+// TestLostRecordsAreRestored: records that Redis has lost are written anew, also while another Redis is away.
+func TestLostRecordsAreRestored(t *testing.T) {
+	n := startNode(t, func(c *Config) { c.Records = halfAway{c.Records} })
+	id := n.handshake(t)
+	n.subscribe(t, id, "/app/public/a")
+	n.dial(t).attach(id)
+	n.log.mu.Lock()
+	delete(n.log.sessions, id)
+	n.log.mu.Unlock()
+	n.touch(t.Context())
+	n.log.mu.Lock()
+	defer n.log.mu.Unlock()
+	if s, ok := n.log.sessions[id]; !ok || len(s.Subscriptions) != 1 {
+		t.Errorf("the record is %+v", s)
+	}
+}
+
+// halfAway is Records of which some can't be reached by TouchSessions.
+type halfAway struct{ Records }
+
+func (r halfAway) TouchSessions(ctx context.Context, ids []string, ttl time.Duration) ([]string, error) {
+	gone, err := r.Records.TouchSessions(ctx, ids, ttl)
+	return gone, errors.Join(err, pandapush.ErrUnavailable)
 }
