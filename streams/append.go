@@ -83,13 +83,26 @@ func (a *appender) append(ctx context.Context, m pandapush.Message, log string, 
 	if err := a.enqueue(ctx, p); err != nil {
 		return pandapush.Cursor{}, err
 	}
+	return a.await(ctx, p)
+}
+
+// await waits for the outcome of p. One that is there counts, even if the caller has gone or the workers have stopped since:
+// who is told that a stored message failed sends it again.
+func (a *appender) await(ctx context.Context, p *pendingAppend) (pandapush.Cursor, error) {
+	var err error
 	select {
 	case <-p.done:
 		return p.cursor, p.err
 	case <-ctx.Done():
-		return pandapush.Cursor{}, ctx.Err()
+		err = ctx.Err()
 	case <-a.stopped:
-		return pandapush.Cursor{}, unavailable(errNotRunning)
+		err = unavailable(errNotRunning)
+	}
+	select {
+	case <-p.done:
+		return p.cursor, p.err
+	default:
+		return pandapush.Cursor{}, err
 	}
 }
 

@@ -1,6 +1,8 @@
 package streams
 
 import (
+	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -183,5 +185,25 @@ func TestPauseAfter(t *testing.T) {
 		if got := pauseAfter(c.streams, c.behind, c.waited); got != c.want {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)
 		}
+	}
+}
+
+// An append that has its outcome is told that, even if its caller leaves or the workers stop at the same moment.
+func TestOutcomeOfAppendWins(t *testing.T) {
+	t.Parallel()
+	a := &appender{stopped: make(chan struct{})}
+	close(a.stopped)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	want := pandapush.Cursor{Position: pandapush.Position{Millis: 1}}
+	for range 100 {
+		p := &pendingAppend{done: make(chan struct{}, 1), cursor: want}
+		p.settled()
+		if got, err := a.await(ctx, p); got != want || err != nil {
+			t.Fatalf("got %v, %v", got, err)
+		}
+	}
+	if _, err := a.await(t.Context(), &pendingAppend{done: make(chan struct{}, 1)}); !errors.Is(err, pandapush.ErrUnavailable) {
+		t.Errorf("without one: %v", err)
 	}
 }
