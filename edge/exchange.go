@@ -59,9 +59,15 @@ func (x *exchange) handle(messages []bayeux.Message) {
 	}
 }
 
+// usualReply is how many bytes a reply has room for before it has to grow: enough for one to a handshake or a subscribe.
+const usualReply = 320
+
 // begin makes room for another element of the reply.
 func (x *exchange) begin() {
 	if len(x.reply) == 0 {
+		if x.reply == nil {
+			x.reply = make([]byte, 0, usualReply)
+		}
 		x.reply = append(x.reply, '[')
 	} else {
 		x.reply = append(x.reply, ',')
@@ -241,7 +247,7 @@ func (x *exchange) flush() {
 		return
 	}
 	x.socket.send(append(x.reply, ']'))
-	x.reply = nil
+	x.reply = x.reply[:0]
 }
 
 // retryAdvice is the advice of every good handshake and connect.

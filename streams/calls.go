@@ -77,13 +77,15 @@ func (c *calls) do(ctx context.Context, commands ...redis.Cmder) error {
 // long as one is waiting to be sent, others wait for it in place of sending another. So what they get is no older than
 // their question. It returns the command that was sent; nobody may change it.
 func (c *calls) doShared(ctx context.Context, key string, command func() redis.Cmder) (redis.Cmder, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
-	}
-	n, err := c.share(key, command)
+	n, err := c.share(ctx, key, command)
 	if err != nil {
 		return nil, err
 	}
+	return n.wait(ctx)
+}
+
+// wait is the second half of doShared.
+func (n *call) wait(ctx context.Context) (redis.Cmder, error) {
 	select {
 	case <-n.done:
 		if n.err != nil {
@@ -95,8 +97,11 @@ func (c *calls) doShared(ctx context.Context, key string, command func() redis.C
 	}
 }
 
-// share returns the call that is shared under key.
-func (c *calls) share(key string, command func() redis.Cmder) (*call, error) {
+// share is the first half of doShared: it returns the call that is shared under key.
+func (c *calls) share(ctx context.Context, key string, command func() redis.Cmder) (*call, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if n := c.shared[key]; n != nil {

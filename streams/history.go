@@ -23,7 +23,7 @@ const (
 // if there is none. The error wraps pandapush.ErrUnavailable or is ctx's.
 func (s *Streams) Tail(ctx context.Context, app pandapush.AppID) (pandapush.Cursor, error) {
 	// Thousands of clients may subscribe at a time: those that ask together get one answer.
-	asked, err := s.of[bucketOf(app)].calls.doShared(ctx, string(app), func() redis.Cmder {
+	asked, err := s.of[bucketOf(app)].calls.doShared(ctx, "tail "+string(app), func() redis.Cmder {
 		return newActivation(context.WithoutCancel(ctx), s.keys.app(app), app, pandapush.Position{}).cmd
 	})
 	if err != nil {

@@ -53,30 +53,35 @@ func savePositions(ctx context.Context, b *backend, commands []redis.Cmder) erro
 	return nil
 }
 
-// Position returns what node has said in SavePositions of those of apps that it has. The error wraps
-// pandapush.ErrUnavailable or is ctx's.
+// Position returns what node has said in SavePositions of those of apps that it has. Sessions of a node that has died ask all at
+// once, and share their questions. The error wraps pandapush.ErrUnavailable or is ctx's.
 func (s *Streams) Position(ctx context.Context, node string, apps []pandapush.AppID) (map[pandapush.AppID]pandapush.Cursor, error) {
 	if !isPlain(node) {
 		return nil, nil
 	}
-	found := make(map[pandapush.AppID]pandapush.Cursor, len(apps))
-	for b, mine := range s.byBackend(len(apps), func(i int) string { return string(apps[i]) }) {
-		commands := make([]redis.Cmder, 0, len(mine))
-		texts := make([]*redis.StringCmd, 0, len(mine))
-		for _, i := range mine {
-			text := redis.NewStringCmd(ctx, "hget", s.keys.positions(bucketOf(apps[i]), node), string(apps[i]))
-			commands, texts = append(commands, text), append(texts, text)
-		}
-		if _, err := b.calls.doAll(ctx, commands); err != nil {
+	asked := make([]*call, 0, len(apps))
+	for _, app := range apps {
+		bucket := bucketOf(app)
+		n, err := s.of[bucket].calls.share(ctx, "position "+node+" "+string(app), func() redis.Cmder {
+			return redis.NewStringCmd(context.WithoutCancel(ctx), "hget", s.keys.positions(bucket, node), string(app))
+		})
+		if err != nil {
 			return nil, fmt.Errorf("position: %w", err)
 		}
-		for k, text := range texts {
-			if err := text.Err(); err != nil && !errors.Is(err, redis.Nil) {
-				return nil, fmt.Errorf("position: %w", unavailable(err))
-			}
-			if c, err := pandapush.ParseCursor(apps[mine[k]], text.Val()); err == nil { // "" is none
-				found[apps[mine[k]]] = c
-			}
+		asked = append(asked, n)
+	}
+	found := make(map[pandapush.AppID]pandapush.Cursor, len(apps))
+	for i, n := range asked {
+		answer, err := n.wait(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("position: %w", err)
+		}
+		text := answer.(*redis.StringCmd) //nolint:errcheck,forcetypeassert // what was made above
+		if err := text.Err(); err != nil && !errors.Is(err, redis.Nil) {
+			return nil, fmt.Errorf("position: %w", unavailable(err))
+		}
+		if c, err := pandapush.ParseCursor(apps[i], text.Val()); err == nil { // "" is none
+			found[apps[i]] = c
 		}
 	}
 	return found, nil

@@ -24,7 +24,7 @@ var (
 	rewindScript        = loadLua("rewind")
 	spanScript          = loadLua("span")
 	sessionCreateScript = loadLua("session", "session-create")
-	sessionClaimScript  = loadLua("session-claim")
+	sessionClaimScript  = loadLua("session", "session-claim")
 	sessionSaveScript   = loadLua("session", "session-save")
 	sessionChangeScript = loadLua("session", "session-change")
 	sessionEndScript    = loadLua("session-end")

@@ -12,11 +12,15 @@ end
 for i = 1, #record, 2 do
   was[record[i]] = record[i + 1]
 end
-redis.call('HSET', KEYS[1], 'fence', string.format('%d', (tonumber(was.fence) or 0) + 1), 'owner', ARGV[1], 'attached', '1', 'behind', '1',
-  'transport', ARGV[3])
+set('fence', string.format('%d', (tonumber(was.fence) or 0) + 1))
+set('owner', ARGV[1])
+set('attached', '1')
+set('behind', '1')
+set('transport', ARGV[3])
 if was.attached == '1' and was.behind ~= '1' then
   local now = redis.call('TIME')
-  redis.call('HSET', KEYS[1], 'former', was.owner .. string.format(' %d', now[1] * 1000 + math.floor(now[2] / 1000)))
+  set('former', was.owner .. string.format(' %d', now[1] * 1000 + math.floor(now[2] / 1000)))
 end
+write()
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 return record
