@@ -58,11 +58,24 @@ func (s *Server) preflight(methods string) http.HandlerFunc {
 		h.Set("Allow", methods)
 		if s.admit(w, r, appOfPath(r)) == nil {
 			h.Set("Access-Control-Allow-Methods", methods)
-			h.Set("Access-Control-Allow-Headers", allowedHeaders)
+			h.Set("Access-Control-Allow-Headers", allowedHeaders+ownHeaders(r))
 			h.Set("Access-Control-Max-Age", "7200") // seconds; browsers cap it there or lower
 		}
 		w.WriteHeader(http.StatusNoContent)
 	}
+}
+
+// ownHeaders returns what else a page would send, each after a comma: client.js' setHeader adds headers to what it reads
+// here, too. But not those that proxies speak for themselves by, as most pass on what they don't set.
+func ownHeaders(r *http.Request) string {
+	var own strings.Builder
+	for name := range strings.SplitSeq(strings.Join(r.Header.Values("Access-Control-Request-Headers"), ","), ",") {
+		name = strings.ToLower(strings.TrimSpace(name))
+		if name != "" && !strings.HasPrefix(name, "x-forwarded-") && name != "forwarded" {
+			own.WriteString(", " + name)
+		}
+	}
+	return own.String()
 }
 
 // appOfPath returns the second segment of r's path, which names the application where there is one.

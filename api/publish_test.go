@@ -186,6 +186,9 @@ func TestPreflight(t *testing.T) {
 	wantAnswer(t, w, http.StatusNoContent, "")
 	wantHeaders(t, w.Header(), "Access-Control-Allow-Origin: *", "Access-Control-Allow-Methods: GET, HEAD, OPTIONS, POST",
 		"Access-Control-Allow-Headers: "+allowedHeaders, "Access-Control-Max-Age: 7200", "Allow: GET, HEAD, OPTIONS, POST")
+	w = newFixture(t, Config{}).do(http.MethodOptions, "/channel/app1/public/a", "", "Origin: https://example.com",
+		"Access-Control-Request-Headers: authorization,X-Tenant, ,x-forwarded-host,forwarded")
+	wantHeaders(t, w.Header(), "Access-Control-Allow-Headers: "+allowedHeaders+", authorization, x-tenant")
 }
 
 func TestNothingSecretIsLogged(t *testing.T) {
