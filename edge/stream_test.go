@@ -301,6 +301,31 @@ func TestFollowerIsToldOfAGap(t *testing.T) {
 	}
 }
 
+// TestFollowerOfAStreamThatOvertookItsReaderIsTold: what was removed before the node read it is a gap for those who are level.
+func TestFollowerOfAStreamThatOvertookItsReaderIsTold(t *testing.T) {
+	n := startNode(t, nil)
+	c := n.follow(t, "/app/public/a")
+	n.publish(t, "/app/public/a", "0")
+	from, err := pandapush.ParseCursor("app", c.messages(1)[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := from
+	to.Position.Seq += 1000
+	n.Gap("app", from, to)
+	n.log.mu.Lock()
+	n.log.streamLocked("app").last = to.Position
+	n.log.mu.Unlock()
+	n.publish(t, "/app/public/a", "1")
+	want := fmt.Sprintf(`{"app":"app","from":%q,"to":%q,"reason":"trimmed"}`, from, to)
+	if e, ok := c.next(); !ok || e.kind != "gap" || e.data != want {
+		t.Errorf("got %+v, want %s", e, want)
+	}
+	if got := texts(c.messages(1)); got != "1" {
+		t.Errorf("and then %s", got)
+	}
+}
+
 func TestFollowerOfALostStreamIsTold(t *testing.T) {
 	n := startNode(t, nil)
 	c := n.follow(t, "/app/public/a")
