@@ -40,11 +40,11 @@
 //
 // # Goroutines
 //
-// A socket has none while it is idle. When there is input the poller starts one, which handles one frame after the other and
-// ends when there is no more; a socket that can't be watched (under TLS, or where there is no epoll) has one that waits. The
-// same holds for event streams. A held poll has the goroutine of its HTTP request. A connection that does not accept what is
-// written to it gets another one until it does. All other writing is done by the flusher, which has as many goroutines as
-// there are cores. Run waits for all of them.
+// A socket has none while it is idle. When there is input the poller gives it one, which handles one frame after the other
+// and turns to another socket when there is no more; a socket that can't be watched (under TLS, or where there is no epoll)
+// has one that waits. The same holds for event streams. A held poll has the goroutine of its HTTP request. A connection that
+// does not accept what is written to it gets another one until it does. All other writing is done by the flusher, which has
+// as many goroutines as there are cores. Run waits for all of them.
 //
 // # Locks
 //

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -21,7 +22,7 @@ const (
 func (c *netConn) start(early []byte) {
 	c.turn.Store(reading)
 	c.watched = c.limits.poller.add(c)
-	go c.read(early)
+	c.limits.readers.read(c, early)
 }
 
 // wake has the connection read. hangup says that it is to be read to its end. It never waits.
@@ -33,7 +34,7 @@ func (c *netConn) wake(hangup bool) {
 		switch c.turn.Load() {
 		case idle:
 			if c.turn.CompareAndSwap(idle, reading) {
-				go c.read(nil)
+				c.limits.readers.read(c, nil)
 				return
 			}
 		case reading:
@@ -41,6 +42,58 @@ func (c *netConn) wake(hangup bool) {
 				return
 			}
 		default:
+			return
+		}
+	}
+}
+
+// idleReaders is how many goroutines are kept that have nothing to read: as many as read at a time on a busy node, whose
+// stacks take less than 2 MiB together.
+const idleReaders = 64
+
+// readers are the goroutines that read watched connections. One that is done waits for the next connection, since a new one
+// would spend a tenth of what a publish costs on growing its stack. With nil each connection has a new one.
+type readers struct {
+	next chan arrival    // taken by whoever waits
+	over <-chan struct{} // closed when nobody is to wait any more
+	idle atomic.Int32    // that wait, or are about to
+}
+
+// arrival is a connection that is to be read.
+type arrival struct {
+	conn  *netConn
+	early []byte // what has been read of it before
+}
+
+func newReaders(over <-chan struct{}) *readers {
+	return &readers{next: make(chan arrival), over: over}
+}
+
+// read has a connection read. It never waits.
+func (r *readers) read(c *netConn, early []byte) {
+	if r == nil || !c.watched {
+		go c.read(early)
+		return
+	}
+	select {
+	case r.next <- arrival{c, early}:
+	default:
+		go r.work(arrival{c, early})
+	}
+}
+
+// work reads a connection and then others.
+func (r *readers) work(a arrival) {
+	for {
+		a.conn.read(a.early)
+		if r.idle.Add(1) > idleReaders {
+			r.idle.Add(-1)
+			return
+		}
+		select {
+		case a = <-r.next:
+			r.idle.Add(-1)
+		case <-r.over:
 			return
 		}
 	}

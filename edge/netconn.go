@@ -62,6 +62,7 @@ type connLimits struct {
 	timeout time.Duration // for each drainChunk
 	maxRest int           // bytes that may wait for the kernel
 	poller  *poller       // nil: each connection has a goroutine that reads
+	readers *readers
 }
 
 // init makes c the connection beneath, for owner. Nothing is read before start.

@@ -242,14 +242,14 @@ func (c *collector) take(p []byte) { c.all.Write(p) }
 // However the bytes come, and however often a connection is woken for nothing, all of them are taken, in order, and then
 // the end is told, once.
 func TestNetConnTakesEverythingOnce(t *testing.T) {
-	p := startPoller(t)
+	p, idle := startPoller(t), newReaders(t.Context().Done())
 	for _, kind := range []string{"watched", "not watched"} {
 		t.Run(kind, func(t *testing.T) {
 			rapid.Check(t, func(r *rapid.T) {
 				server, client := connPair(t)
 				to := &collector{owner: newOwner()}
 				c := &netConn{}
-				limits := &connLimits{timeout: time.Minute, maxRest: 1 << 20, poller: p}
+				limits := &connLimits{timeout: time.Minute, maxRest: 1 << 20, poller: p, readers: idle}
 				if kind == "not watched" {
 					limits.poller = nil
 				}

@@ -124,7 +124,9 @@ func New(cfg Config) *Server {
 	if err != nil {
 		cfg.Log.Warn("connections can't be watched, so each has a goroutine that reads", "error", err)
 	}
-	e.conns = connLimits{timeout: cfg.WriteTimeout, maxRest: cfg.Limits.FrameBytes + cfg.Limits.QueueBytes, poller: poller}
+	e.conns = connLimits{
+		timeout: cfg.WriteTimeout, maxRest: cfg.Limits.FrameBytes + cfg.Limits.QueueBytes, poller: poller, readers: newReaders(e.ctx.Done()),
+	}
 	return e
 }
 
