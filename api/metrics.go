@@ -33,12 +33,29 @@ func newMetrics(reg prometheus.Registerer) *metrics {
 	return m
 }
 
-func (m *metrics) observe(route, method string, status int, took time.Duration) {
+// routeMetrics are the series of one route, found once and not for each request.
+type routeMetrics struct {
+	requests *prometheus.CounterVec // by method and status
+	duration prometheus.Observer
+}
+
+// of returns the series of a route; nil for nil.
+func (m *metrics) of(route string) *routeMetrics {
+	if m == nil {
+		return nil
+	}
+	return &routeMetrics{
+		requests: m.requests.MustCurryWith(prometheus.Labels{"route": route}),
+		duration: m.duration.WithLabelValues(route),
+	}
+}
+
+func (m *routeMetrics) observe(method string, status int, took time.Duration) {
 	if m == nil {
 		return
 	}
-	m.requests.WithLabelValues(route, methodLabel(method), strconv.Itoa(status)).Inc()
-	m.duration.WithLabelValues(route).Observe(took.Seconds())
+	m.requests.WithLabelValues(methodLabel(method), strconv.Itoa(status)).Inc()
+	m.duration.Observe(took.Seconds())
 }
 
 // methodLabel bounds the label: a client may send any word for a method.

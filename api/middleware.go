@@ -21,6 +21,7 @@ const readTimeout = 30 * time.Second
 // observe wraps the handler of a route in what all routes have: a request id, a deadline, an end to panics, metrics and a
 // line in the access log. The id is always ours: one that the client sends is not looked at.
 func (s *Server) observe(route string, h http.HandlerFunc) http.Handler {
+	series := s.metrics.of(route)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		rec := &recorder{ResponseWriter: w}
@@ -29,7 +30,7 @@ func (s *Server) observe(route string, h http.HandlerFunc) http.Handler {
 		_ = http.NewResponseController(w).SetReadDeadline(start.Add(readTimeout))
 		s.serve(rec, r, h)
 		elapsed := time.Since(start)
-		s.metrics.observe(route, r.Method, rec.status, elapsed)
+		series.observe(r.Method, rec.status, elapsed)
 		if s.log.Enabled(r.Context(), slog.LevelDebug) {
 			s.log.DebugContext(r.Context(), "request", "method", r.Method, "path", r.URL.EscapedPath(), "route", route,
 				"status", rec.status, "duration", elapsed, "request_id", rec.Header().Get(headerRequestID))
