@@ -32,17 +32,36 @@ var (
 // The error wraps pandapush.ErrUnavailable when Redis does not answer, after a few seconds at most, or refuses; or it is
 // ctx's when that ends first. Either way the entry may or may not have been stored: nothing is tried twice.
 func (s *Streams) Append(ctx context.Context, m pandapush.Message) (pandapush.Cursor, error) {
-	app := m.Channel.App()
-	start := time.Now()
-	cursor, err := s.of[bucketOf(app)].appender.append(ctx, m, s.keys.log(app), start)
+	cursor, _, err := s.append(ctx, m, pandapush.Condition{})
 	if err != nil {
-		s.metrics.appendErrors.Inc()
 		return pandapush.Cursor{}, fmt.Errorf("append: %w", err)
 	}
-	s.metrics.appends.Inc()
-	s.usage.add(&m)
-	s.metrics.appendTime.Observe(time.Since(start).Seconds())
 	return cursor, nil
+}
+
+// append appends m, and under a key only if that has not been done before, which it reports.
+func (s *Streams) append(ctx context.Context, m pandapush.Message, once pandapush.Condition) (at pandapush.Cursor, repeated bool, err error) {
+	app, start := m.Channel.App(), time.Now()
+	at, repeated, err = s.of[bucketOf(app)].appender.append(ctx, m, once, start)
+	s.count([]pandapush.Message{m}, start, repeated, err)
+	return at, repeated, err
+}
+
+// count keeps the numbers of an append that began at start.
+func (s *Streams) count(messages []pandapush.Message, start time.Time, repeated bool, err error) {
+	switch {
+	case errors.Is(err, pandapush.ErrUnavailable):
+		s.metrics.appendErrors.Inc()
+	case err != nil: // refused, or given up
+	case repeated:
+		s.metrics.repeats.Add(float64(len(messages)))
+	default:
+		s.metrics.appends.Add(float64(len(messages)))
+		for i := range messages {
+			s.usage.add(&messages[i])
+		}
+		s.metrics.appendTime.Observe(time.Since(start).Seconds())
+	}
 }
 
 // appender sends the appends of one backend: a queue and the workers that empty it.
@@ -62,14 +81,18 @@ type appender struct {
 // between.
 type pendingAppend struct {
 	message pandapush.Message
-	log     string
+	once    pandapush.Condition // if it has a key, that must not have been used; it has nothing else than what belongs to the key
 	since   time.Time
 	done    chan struct{} // of capacity one: a worker never waits for a caller that has gone; nil: the caller itself sends
 
-	cmd    xadd
-	cursor pandapush.Cursor
-	err    error
+	cmd      xadd // without a key
+	cursor   pandapush.Cursor
+	repeated bool
+	err      error
 }
+
+// pendingAppends are those that no worker has any more, with their channels.
+var pendingAppends = sync.Pool{New: func() any { return &pendingAppend{done: make(chan struct{}, 1)} }}
 
 func newAppender(cmd redis.UniversalClient, k keys, maxLen func(pandapush.AppID) int64, m *metrics) *appender {
 	return &appender{
@@ -78,21 +101,32 @@ func newAppender(cmd redis.UniversalClient, k keys, maxLen func(pandapush.AppID)
 	}
 }
 
-func (a *appender) append(ctx context.Context, m pandapush.Message, log string, now time.Time) (pandapush.Cursor, error) {
-	p := &pendingAppend{message: m, log: log, since: now, done: make(chan struct{}, 1)}
-	if err := a.enqueue(ctx, p); err != nil {
-		return pandapush.Cursor{}, err
+func (a *appender) append(
+	ctx context.Context, m pandapush.Message, once pandapush.Condition, now time.Time,
+) (at pandapush.Cursor, repeated bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return at, false, err
 	}
-	return a.await(ctx, p)
+	p := pendingAppends.Get().(*pendingAppend) //nolint:errcheck,forcetypeassert // the pool holds nothing else
+	*p = pendingAppend{message: m, once: once, since: now, done: p.done}
+	if err := a.enqueue(ctx, p); err != nil {
+		return at, false, err
+	}
+	if err := a.await(ctx, p); err != nil {
+		return at, false, err // a worker may have p yet
+	}
+	at, repeated, err = p.cursor, p.repeated, p.err
+	*p = pendingAppend{done: p.done}
+	pendingAppends.Put(p)
+	return at, repeated, err
 }
 
-// await waits for the outcome of p. One that is there counts, even if the caller has gone or the workers have stopped since:
-// who is told that a stored message failed sends it again.
-func (a *appender) await(ctx context.Context, p *pendingAppend) (pandapush.Cursor, error) {
-	var err error
+// await waits until p has its outcome. One that is there counts, even if the caller has gone or the workers have stopped
+// since: who is told that a stored message failed sends it again.
+func (a *appender) await(ctx context.Context, p *pendingAppend) (err error) {
 	select {
 	case <-p.done:
-		return p.cursor, p.err
+		return nil
 	case <-ctx.Done():
 		err = ctx.Err()
 	case <-a.stopped:
@@ -100,9 +134,9 @@ func (a *appender) await(ctx context.Context, p *pendingAppend) (pandapush.Curso
 	}
 	select {
 	case <-p.done:
-		return p.cursor, p.err
+		return nil
 	default:
-		return pandapush.Cursor{}, err
+		return err
 	}
 }
 
@@ -173,18 +207,31 @@ func (a *appender) fill(batch []*pendingAppend) []*pendingAppend {
 // send appends a batch in one round trip, and a second one for streams that are new to this node.
 func (a *appender) send(ctx context.Context, batch []*pendingAppend) {
 	a.metrics.batchSize.Observe(float64(len(batch)))
-	now := time.Now()
+	now, generation := time.Now(), a.epochs.generation()
 	pipe := a.cmd.Pipeline()
+	var together []*onceCall
 	for _, p := range batch {
 		// An append that has waited too long would only hold up those behind it, and its caller with it.
 		if now.Sub(p.since) > timeout {
 			p.err = errBusy
 			continue
 		}
-		p.cmd = newXadd(ctx, p.log, a.maxLen(p.message.Channel.App()), &p.message)
+		if p.once.Key != "" {
+			together = addOnce(together, p)
+			continue
+		}
+		app := p.message.Channel.App()
+		p.cmd = newXadd(ctx, a.keys.log(app), a.maxLen(app), &p.message)
 		_ = pipe.Process(ctx, p.cmd) // only queues
 	}
+	for _, c := range together {
+		c.cmd = a.newAppendOnce(ctx, c)
+		_ = pipe.Process(ctx, c.cmd) // only queues
+	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
+	for _, c := range together {
+		a.settleOnce(c, generation)
+	}
 	rest := batch[:0:0]
 	for _, p := range batch {
 		if p.err == nil && !a.settle(p) {
@@ -199,8 +246,11 @@ func (a *appender) send(ctx context.Context, batch []*pendingAppend) {
 }
 
 // settle reads the reply to an XADD, and reports whether that settles the append: not when there is no stream, nor when
-// its epoch is not known.
+// its epoch is not known. An append under a key has been settled by settleOnce, or not at all.
 func (a *appender) settle(p *pendingAppend) bool {
+	if p.once.Key != "" {
+		return p.cursor != pandapush.Cursor{}
+	}
 	id, err := p.cmd.Result()
 	if errors.Is(err, redis.Nil) {
 		return false
@@ -222,34 +272,35 @@ func (a *appender) settle(p *pendingAppend) bool {
 func (a *appender) sendNew(ctx context.Context, batch []*pendingAppend) {
 	generation := a.epochs.generation()
 	pipe := a.cmd.Pipeline()
-	finish := make([]func() (pandapush.Cursor, error), len(batch))
+	finish := make([]func() (at pandapush.Cursor, repeated bool, err error), len(batch))
 	for i, p := range batch {
 		app := p.message.Channel.App()
 		if p.cursor.Position == (pandapush.Position{}) {
-			cmd := eval(ctx, pipe, newAppend(ctx, a.keys, a.maxLen(app), []pandapush.Message{p.message}, pandapush.Condition{}))
-			finish[i] = func() (pandapush.Cursor, error) {
-				cursors, _, err := appended(app, cmd, 1)
+			cmd := eval(ctx, pipe, newAppend(ctx, a.keys, a.maxLen(app), []pandapush.Message{p.message}, p.once))
+			finish[i] = func() (at pandapush.Cursor, repeated bool, err error) {
+				cursors, repeated, err := appended(app, cmd, 1)
 				if err != nil {
-					return pandapush.Cursor{}, err
+					return at, false, err
 				}
-				return cursors[0], nil
+				return cursors[0], repeated, nil
 			}
 			continue
 		}
 		asked := activate(ctx, pipe, a.keys.app(app), app, pandapush.Position{})
-		finish[i] = func() (pandapush.Cursor, error) {
+		finish[i] = func() (pandapush.Cursor, bool, error) {
 			stream, err := asked.result()
-			return pandapush.Cursor{Epoch: stream.epoch, Position: p.cursor.Position}, err
+			if err != nil {
+				err = unavailable(err)
+			}
+			return pandapush.Cursor{Epoch: stream.epoch, Position: p.cursor.Position}, false, err
 		}
 	}
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	for i, p := range batch {
-		cursor, err := finish[i]()
-		if err != nil {
-			p.cursor, p.err = pandapush.Cursor{}, unavailable(err)
+		if p.cursor, p.repeated, p.err = finish[i](); p.err != nil {
+			p.cursor = pandapush.Cursor{}
 		} else {
-			p.cursor = cursor
-			a.epochs.put(p.message.Channel.App(), cursor.Epoch, generation)
+			a.epochs.put(p.message.Channel.App(), p.cursor.Epoch, generation)
 		}
 		p.settled()
 	}
@@ -296,6 +347,13 @@ func (e *epochs) put(app pandapush.AppID, epoch pandapush.Epoch, generation uint
 		e.of = make(map[pandapush.AppID]pandapush.Epoch)
 	}
 	e.of[app] = epoch
+}
+
+// drop forgets the epoch of one application.
+func (e *epochs) drop(app pandapush.AppID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.of, app)
 }
 
 func (e *epochs) forget() {

@@ -28,7 +28,7 @@ func (s *Streams) AppendAll(ctx context.Context, messages []pandapush.Message) (
 	var err error
 	if _, known := b.appender.epochs.get(app); known {
 		// Once it has begun, its outcome is wanted.
-		cursors, err = b.appender.sendAll(context.WithoutCancel(ctx), messages, s.keys.log(app), start)
+		cursors, err = b.appender.sendAll(context.WithoutCancel(ctx), messages, start)
 	} else {
 		cursors, err = s.appendFirst(ctx, b, app, messages)
 	}
@@ -79,11 +79,11 @@ func (s *Streams) appendFirst(ctx context.Context, b *backend, app pandapush.App
 }
 
 // sendAll appends messages in one pipeline. The error is that of the first that failed.
-func (a *appender) sendAll(ctx context.Context, messages []pandapush.Message, log string, start time.Time) ([]pandapush.Cursor, error) {
+func (a *appender) sendAll(ctx context.Context, messages []pandapush.Message, start time.Time) ([]pandapush.Cursor, error) {
 	all := make([]pendingAppend, len(messages))
 	batch := make([]*pendingAppend, len(messages))
 	for i := range messages {
-		all[i] = pendingAppend{message: messages[i], log: log, since: start}
+		all[i] = pendingAppend{message: messages[i], since: start}
 		batch[i] = &all[i]
 	}
 	a.send(ctx, batch)

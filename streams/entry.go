@@ -78,7 +78,7 @@ type xadd struct{ *redis.StringCmd }
 
 // newXadd returns the command that appends m to an existing stream.
 func newXadd(ctx context.Context, log string, maxLen int64, m *pandapush.Message) xadd {
-	args := append(make([]any, 0, 16), "xadd", log, "nomkstream", "maxlen", "~", maxLen, "*")
+	args := append(make([]any, 0, 11), "xadd", log, "nomkstream", "maxlen", "~", maxLen, "*")
 	return xadd{redis.NewStringCmd(ctx, appendFields(args, m)...)}
 }
 

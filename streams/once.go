@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/pandapush/pandapush"
 )
 
@@ -17,15 +19,22 @@ const maxOnceKey = 256
 // maxAtOnce bounds how many messages are appended together: a script with many of them is all that Redis does meanwhile.
 const maxAtOnce = 1000
 
-// AppendOnce is AppendIf for one message and a key.
+// onceTogether bounds how many appends under keys share a script: Redis does nothing else meanwhile, for some 5 µs each.
+const onceTogether = 64
+
+// AppendOnce is Append, unless a message of the same application was appended under key within window: then it returns that
+// one's place, and true. A key has 1 to 256 bytes, and a window at least a millisecond.
 func (s *Streams) AppendOnce(
 	ctx context.Context, m pandapush.Message, key string, window time.Duration,
 ) (cursor pandapush.Cursor, repeated bool, err error) {
-	cursors, repeated, err := s.AppendIf(ctx, []pandapush.Message{m}, pandapush.Condition{Key: key, Window: window})
-	if err != nil {
-		return cursor, false, err
+	c := pandapush.Condition{Key: key, Window: window}
+	if err = checkCondition([]pandapush.Message{m}, c); err == nil {
+		cursor, repeated, err = s.append(ctx, m, c)
 	}
-	return cursors[0], repeated, nil
+	if err != nil {
+		return pandapush.Cursor{}, false, fmt.Errorf("append once: %w", err)
+	}
+	return cursor, repeated, nil
 }
 
 // AppendIf is Append for up to 1,000 messages of one application that are to be stored once, or only if nothing is newer
@@ -33,8 +42,8 @@ func (s *Streams) AppendOnce(
 // condition's key. A cursor is looked for among the newest 1,000 entries of the stream, and 4 MiB of them: one that is
 // further back counts as too old.
 //
-// It does not need Run. It costs Redis about five times as much as an Append, and more for several messages or a cursor that
-// is far back. The error is pandapush.ErrKeyReused or a *pandapush.ChangedError; or it wraps pandapush.ErrUnavailable or is
+// It needs Run to be running. One message under a key costs Redis about three times as much as an Append when others are on their
+// way, else five times; several messages, or a cursor that is far back, cost more. The error is pandapush.ErrKeyReused or a *pandapush.ChangedError; or it wraps pandapush.ErrUnavailable or is
 // ctx's, and then the messages may have been stored: whoever repeats the call with the same key finds out.
 func (s *Streams) AppendIf(
 	ctx context.Context, messages []pandapush.Message, c pandapush.Condition,
@@ -42,40 +51,29 @@ func (s *Streams) AppendIf(
 	if err := checkCondition(messages, c); err != nil {
 		return nil, false, fmt.Errorf("append if: %w", err)
 	}
-	start := time.Now()
-	app := messages[0].Channel.App()
-	err = errNoStream
 	if len(messages) == 1 && c.After == (pandapush.Cursor{}) {
-		cursors, repeated, err = s.appendBy(ctx, newAppendOnce(ctx, s.keys, s.maxLen(app), &messages[0], c), messages)
+		cursors = make([]pandapush.Cursor, 1)
+		cursors[0], repeated, err = s.append(ctx, messages[0], c)
+	} else {
+		cursors, repeated, err = s.appendTogether(ctx, messages, c)
 	}
-	if errors.Is(err, errNoStream) {
-		cursors, repeated, err = s.appendBy(ctx, newAppend(ctx, s.keys, s.maxLen(app), messages, c), messages)
-	}
-	switch {
-	case err != nil:
-		if errors.Is(err, pandapush.ErrUnavailable) {
-			s.metrics.appendErrors.Inc()
-		}
+	if err != nil {
 		return nil, false, fmt.Errorf("append if: %w", err)
-	case repeated:
-		s.metrics.repeats.Add(float64(len(messages)))
-	default:
-		s.metrics.appends.Add(float64(len(messages)))
-		for i := range messages {
-			s.usage.add(&messages[i])
-		}
-		s.metrics.appendTime.Observe(time.Since(start).Seconds())
 	}
 	return cursors, repeated, nil
 }
 
-// appendBy runs a script that appends messages.
-func (s *Streams) appendBy(ctx context.Context, cmd *script, messages []pandapush.Message) ([]pandapush.Cursor, bool, error) {
-	app := messages[0].Channel.App()
-	if err := s.of[bucketOf(app)].calls.do(ctx, cmd); err != nil {
-		return nil, false, err
+// appendTogether appends messages by a script of their own.
+func (s *Streams) appendTogether(
+	ctx context.Context, messages []pandapush.Message, c pandapush.Condition,
+) (cursors []pandapush.Cursor, repeated bool, err error) {
+	app, start := messages[0].Channel.App(), time.Now()
+	cmd := newAppend(ctx, s.keys, s.maxLen(app), messages, c)
+	if err = s.of[bucketOf(app)].calls.do(ctx, cmd); err == nil {
+		cursors, repeated, err = appended(app, cmd, len(messages))
 	}
-	return appended(app, cmd, len(messages))
+	s.count(messages, start, repeated, err)
+	return cursors, repeated, err
 }
 
 func checkCondition(messages []pandapush.Message, c pandapush.Condition) error {
@@ -120,18 +118,86 @@ func newAppend(ctx context.Context, k keys, maxLen int64, messages []pandapush.M
 	return appendScript.call(ctx, names, args...)
 }
 
-// newAppendOnce returns the call of append-once.lua.
-func newAppendOnce(ctx context.Context, k keys, maxLen int64, m *pandapush.Message, c pandapush.Condition) *script {
-	app := k.app(m.Channel.App())
-	names := []string{app.log, app.epoch, k.once(m.Channel.App(), c.Key)}
-	args := append(make([]any, 0, 13), maxLen, c.Print, millis(c.Window))
-	return appendOnceScript.call(ctx, names, appendFields(args, m)...)
+// onceCall is a call of append-once.lua: appends of one application, each under a key.
+type onceCall struct {
+	app     pandapush.AppID
+	appends []*pendingAppend
+	cmd     *script
 }
 
-// errNoStream says that nothing was appended because there is no stream yet.
-var errNoStream = errors.New("no stream")
+// addOnce adds p to the call of its application that has room, or a new one.
+func addOnce(all []*onceCall, p *pendingAppend) []*onceCall {
+	app := p.message.Channel.App()
+	for _, c := range all {
+		if c.app == app && len(c.appends) < onceTogether {
+			c.appends = append(c.appends, p)
+			return all
+		}
+	}
+	return append(all, &onceCall{app: app, appends: []*pendingAppend{p}})
+}
 
-// appended reads the reply of append.lua or append-once.lua to a call with so many messages.
+// newAppendOnce returns the command of a call. The script is sent in full where the application is new to this node or the
+// connection is: Redis may not know it by its hash.
+func (a *appender) newAppendOnce(ctx context.Context, c *onceCall) *script {
+	app := a.keys.app(c.app)
+	names := append(make([]string, 0, 2+len(c.appends)), app.log, app.epoch)
+	args := append(make([]any, 0, 1+9*len(c.appends)), a.maxLen(c.app))
+	for _, p := range c.appends {
+		names = append(names, a.keys.once(c.app, p.once.Key))
+		args = append(args, p.once.Print, millis(p.once.Window), nil)
+		at := len(args)
+		args = appendFields(args, &p.message)
+		args[at-1] = len(args) - at
+	}
+	cmd := appendOnceScript.call(ctx, names, args...)
+	if _, known := a.epochs.get(c.app); !known {
+		cmd.inFull(ctx)
+	}
+	return cmd
+}
+
+// settleOnce reads the reply to a call that was sent in the given generation of epochs. Where there is no stream yet, or no such
+// script, the appends are not settled.
+func (a *appender) settleOnce(c *onceCall, generation uint64) {
+	reply, err := c.cmd.StringSlice()
+	switch {
+	case redis.HasErrorPrefix(err, "NOSCRIPT"):
+		a.epochs.drop(c.app) // so that it is sent in full the next time
+		return
+	case err != nil:
+		err = unavailable(err)
+	case len(reply) == 0:
+		return
+	case len(reply) != 1+len(c.appends):
+		err = fmt.Errorf("append-once.lua returned %d values", len(reply))
+	default:
+		a.epochs.put(c.app, pandapush.Epoch(reply[0]), generation)
+	}
+	for i, p := range c.appends {
+		if p.err = err; err == nil {
+			p.cursor, p.repeated, p.err = appendedOnce(c.app, reply[1+i])
+		}
+	}
+}
+
+// appendedOnce reads what append-once.lua returned for one append.
+func appendedOnce(app pandapush.AppID, result string) (at pandapush.Cursor, repeated bool, err error) {
+	outcome, where, _ := strings.Cut(result, " ")
+	if outcome == "reused" {
+		return at, false, pandapush.ErrKeyReused
+	}
+	cursors, err := parseRuns(where)
+	if err != nil {
+		return at, false, err
+	}
+	if len(cursors) != 1 || !cursors[0].Epoch.Of(app) { // without fingerprints the key may be that of a batch
+		return at, false, fmt.Errorf("append-once.lua returned %d ids for one message", len(cursors))
+	}
+	return cursors[0], outcome == "repeated", nil
+}
+
+// appended reads the reply of append.lua to a call with so many messages.
 func appended(app pandapush.AppID, cmd *script, count int) (cursors []pandapush.Cursor, repeated bool, err error) {
 	reply, err := cmd.StringSlice()
 	if err != nil {
@@ -140,8 +206,6 @@ func appended(app pandapush.AppID, cmd *script, count int) (cursors []pandapush.
 	switch {
 	case len(reply) == 1 && reply[0] == "reused":
 		return nil, false, pandapush.ErrKeyReused
-	case len(reply) == 1 && reply[0] == "none":
-		return nil, false, errNoStream
 	case len(reply) == 4 && reply[0] == "changed":
 		return nil, false, conditionFailed(reply[1], reply[2], reply[3])
 	case len(reply) != 2:

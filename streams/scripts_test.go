@@ -188,47 +188,59 @@ func TestAppendOnceScript(t *testing.T) {
 		under := func(key, print string) pandapush.Condition {
 			return pandapush.Condition{Key: key, Print: print, Window: time.Minute}
 		}
-		once := func(c pandapush.Condition) (pandapush.Cursor, bool, error) {
-			pipe := client.Pipeline()
-			cmd := eval(t.Context(), pipe, newAppendOnce(t.Context(), keys("pp"), 100, &m, c))
-			if _, err := pipe.Exec(t.Context()); err != nil {
-				t.Fatal(err)
+		a := newAppender(client, keys("pp"), func(pandapush.AppID) int64 { return 100 }, nil)
+		// once appends m under each condition by one call, and returns what became of that.
+		once := func(conditions ...pandapush.Condition) []*pendingAppend {
+			var calls []*onceCall
+			for _, c := range conditions {
+				calls = addOnce(calls, &pendingAppend{message: m, once: c})
 			}
-			cursors, repeated, err := appended("shop", cmd, 1)
-			if err != nil {
-				return pandapush.Cursor{}, false, err
+			cmd := a.newAppendOnce(t.Context(), calls[0])
+			if err := client.Process(t.Context(), cmd); err != nil || len(calls) != 1 {
+				t.Fatal(len(calls), err)
 			}
-			return cursors[0], repeated, nil
+			calls[0].cmd = cmd
+			a.settleOnce(calls[0], a.epochs.generation())
+			return calls[0].appends
 		}
-		if _, _, err := once(under("a", "")); !errors.Is(err, errNoStream) {
-			t.Errorf("without a stream: %v", err)
+		expect := func(p *pendingAppend, want pandapush.Cursor, repeated bool, err error) {
+			t.Helper()
+			if p.cursor != want || p.repeated != repeated || !errors.Is(p.err, err) {
+				t.Errorf("%+v: %v, %t, %v; want %v, %t, %v", p.once, p.cursor, p.repeated, p.err, want, repeated, err)
+			}
 		}
+		none := pandapush.Cursor{}
+		expect(once(under("a", ""))[0], none, false, nil) // not settled: there is no stream
 		stored, _, err := appendVia(t, client, under("a", "p"), m)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, repeated, err := once(under("a", "p")); err != nil || !repeated || again != stored[0] {
-			t.Errorf("known as %v, %t, %v; want %v", again, repeated, err, stored[0])
-		}
+		expect(once(under("a", "p"))[0], stored[0], true, nil)
 		for _, print := range []string{"", "p"} {
-			first, repeated, err := once(under("b"+print, print))
-			if err != nil || repeated || first.Epoch != stored[0].Epoch {
-				t.Errorf("stored at %v, %t, %v", first, repeated, err)
+			first := once(under("b"+print, print))[0]
+			if first.err != nil || first.repeated || first.cursor.Epoch != stored[0].Epoch {
+				t.Errorf("stored at %v, %t, %v", first.cursor, first.repeated, first.err)
 			}
 			again, repeated, err := appendVia(t, client, under("b"+print, print), m)
-			if err != nil || !repeated || again[0] != first {
-				t.Errorf("known as %v, %t, %v; want %v", again, repeated, err, first)
+			if err != nil || !repeated || again[0] != first.cursor {
+				t.Errorf("known as %v, %t, %v; want %v", again, repeated, err, first.cursor)
 			}
-			if _, _, err := once(under("b"+print, "other")); !errors.Is(err, pandapush.ErrKeyReused) {
-				t.Errorf("with another fingerprint: %v", err)
-			}
+			expect(once(under("b"+print, "other"))[0], none, false, pandapush.ErrKeyReused)
 		}
-		if entries := client.XRange(t.Context(), k.log, "-", "+").Val(); len(entries) != 3 || entries[2].Values["d"] != `"hello"` {
+		several := once(under("c", ""), under("a", "p"), under("c", ""), under("b", "other"), under("d", ""))
+		expect(several[1], stored[0], true, nil)
+		expect(several[2], several[0].cursor, true, nil)
+		expect(several[3], none, false, pandapush.ErrKeyReused)
+		if c, d := several[0], several[4]; c.err != nil || c.repeated || d.err != nil || d.cursor.Position.Compare(c.cursor.Position) <= 0 {
+			t.Errorf("stored at %v and %v, %v, %v", c.cursor, d.cursor, c.err, d.err)
+		}
+		if entries := client.XRange(t.Context(), k.log, "-", "+").Val(); len(entries) != 5 || entries[4].Values["d"] != `"hello"` {
 			t.Errorf("entries %v", entries)
 		}
 		client.Del(t.Context(), k.log)
-		if _, _, err := once(under("c", "")); !errors.Is(err, errNoStream) || client.Exists(t.Context(), k.log).Val() != 0 {
-			t.Errorf("without a stream, but with an epoch: %v", err)
+		expect(once(under("e", ""))[0], none, false, nil)
+		if client.Exists(t.Context(), k.log).Val() != 0 {
+			t.Error("a stream was made for an epoch without one")
 		}
 	})
 }
