@@ -142,8 +142,8 @@ export class Client extends Emitter<ClientEvents> {
    * Subscribes with a token, which `publish` to the same channel uses as well. A function is asked for one before every
    * subscribe and publish, and before the one that it gave expires; it may return a promise.
    *
-   * On a presence channel the callback is also handed the roster, `{subscribe: {id: object}}`, in the beginning and in every
-   * new session; `presence` gives a roster that keeps itself true.
+   * On a presence channel the callback is also handed the roster, `{subscribe: {id: object}}`, in the beginning, in every new
+   * session, and when the token is renewed; `presence` gives a roster that keeps itself true.
    */
   subscribeTo(
     channel: string,

@@ -16,7 +16,7 @@ export interface RosterEvents {
   leave: [member: Member, id: string];
   /** Somebody has come again with another object. */
   update: [member: Member, id: string, before: Member];
-  /** The roster is as the server has it: at the beginning, and in every new session after what has changed meanwhile. */
+  /** The roster is as the server has it: at the beginning, in every new session, and when the token is renewed. */
   synced: [];
   /** Somebody has published something on the channel. */
   message: [data: unknown, delivery: Delivery];
