@@ -330,6 +330,37 @@ func TestGapIsSaid(t *testing.T) {
 	}
 }
 
+// TestGapIsSaidOnce: what the reply to a subscribe says of a gap is not told again, and what the stream has is delivered whatever
+// the gap is.
+func TestGapIsSaidOnce(t *testing.T) {
+	n := startNode(t, nil)
+	for i := range 10 {
+		n.publish(t, "/app/public/a", fmt.Sprint(i))
+	}
+	n.log.trim("app", 3)
+	span, err := n.log.Span(t.Context(), "app")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for reason, cursor := range map[string]pandapush.Cursor{
+		pandapush.GapTrimmed: {Epoch: span.Epoch, Position: span.First.Prev()},
+		pandapush.GapAhead:   {Epoch: span.Epoch, Position: pandapush.Position{Millis: span.Last.Millis + 1}},
+		pandapush.GapEpoch:   {Epoch: pandapush.NewEpoch("app"), Position: span.Last},
+	} {
+		t.Run(reason, func(t *testing.T) {
+			id := n.handshake(t)
+			ext := extOf(t, n.subscribeSince(t, id, "/app/public/*", cursor.String()))
+			if ext.Gap == nil || ext.Gap.Reason != reason || ext.Cursor != cursor.String() {
+				t.Errorf("%+v", ext)
+			}
+			replies := n.say(t, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"long-polling","advice":{"timeout":0},"id":"1"}`, id))
+			if got := texts(replies[1:]); len(replies) != 4 || got != "7 8 9" {
+				t.Errorf("got %+v", replies[1:])
+			}
+		})
+	}
+}
+
 func TestAcknowledgedBatchesAreNotRepeatedAndOthersAre(t *testing.T) {
 	a, b, c := startNodes(t, nil)
 	r := a.say(t, `{"channel":"/meta/handshake","version":"1.0","supportedConnectionTypes":["long-polling"],"ext":{"ack":true}}`)[0]

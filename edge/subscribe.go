@@ -96,7 +96,11 @@ func (x *exchange) subscribeAll(m *bayeux.Message, patterns []pandapush.Pattern,
 	}
 	change := change{Add: make(map[string]pandapush.Subscription, len(patterns))}
 	for i, pattern := range patterns {
-		change.Add[pattern.String()] = pandapush.Subscription{Grant: grants[i], From: starts[i].Cursor, Since: starts[i].Since, Snapshot: snapshotOf(starts[i])}
+		from := starts[i].Cursor
+		if starts[i].Gap != "" { // which the reply tells: the session has nothing to add to that
+			from = starts[i].GapTo
+		}
+		change.Add[pattern.String()] = pandapush.Subscription{Grant: grants[i], From: from, Since: starts[i].Since, Snapshot: snapshotOf(starts[i])}
 	}
 	if err := x.change(id, change); err != nil {
 		x.undoJoins(joined, err)
