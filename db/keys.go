@@ -115,7 +115,7 @@ func (d *DB) RevokeKey(ctx context.Context, by string, app pandapush.AppID, id p
 
 // RotateKey gives a key a new secret on behalf of by, and returns the key with it. The secret that it had stays valid for
 // overlap, from zero to a year; one from an earlier rotation ends at once. It returns pandapush.ErrNotFound if the
-// application has no such key.
+// application has no such key; and pandapush.ErrExpiredKey or pandapush.ErrRevokedKey of one that no secret makes good again.
 func (d *DB) RotateKey(ctx context.Context, by string, app pandapush.AppID, id pandapush.KeyID, overlap time.Duration) (pandapush.Key, error) {
 	if overlap < 0 || overlap > maxOverlap {
 		wrong := pandapush.Invalid{{Field: "overlap", Detail: fmt.Sprintf("must be between 0 and %.0f seconds", maxOverlap.Seconds())}}
@@ -123,8 +123,11 @@ func (d *DB) RotateKey(ctx context.Context, by string, app pandapush.AppID, id p
 	}
 	var rotated pandapush.Key
 	err := d.changeKey(ctx, by, app, id, func(tx *sql.Tx, key pandapush.Key) (*pandapush.Change, error) {
-		before := pandapush.Fields{"previous_until": optional(key.PreviousUntil)}
 		moment := now()
+		if err := key.Usable(moment); err != nil {
+			return nil, err
+		}
+		before := pandapush.Fields{"previous_until": optional(key.PreviousUntil)}
 		key.PreviousSecret, key.PreviousUntil = key.Secret, moment.Add(overlap).Truncate(time.Millisecond)
 		if overlap == 0 {
 			key.PreviousSecret, key.PreviousUntil = "", time.Time{}

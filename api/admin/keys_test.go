@@ -80,6 +80,8 @@ func TestKeys(t *testing.T) {
 		if f.allowed(app, made.ID, last.Secret) {
 			t.Error("a revoked key is good")
 		}
+		f.refused(f.do(alice, http.MethodPost, one+"/rotate", ""), http.StatusConflict)
+		f.refused(f.do(alice, http.MethodPost, one+"/token", `{"channel":"/`+string(app.ID)+`/private/a","pub":true}`), http.StatusConflict)
 		if r := f.do(alice, http.MethodDelete, one, ""); r.status != http.StatusNoContent {
 			t.Errorf("deleted: %d %s", r.status, r.body)
 		}

@@ -73,6 +73,9 @@ func (s *Server) tokenClaims(c *call) (pandapush.TokenClaims, error) {
 
 // replyToken mints a token and writes down that it did.
 func (s *Server) replyToken(c *call, key pandapush.Key, claims pandapush.TokenClaims) error {
+	if err := key.Usable(claims.Issued); err != nil {
+		return err // the token would be refused wherever it is used
+	}
 	token, err := pandapush.MintToken(key, claims)
 	switch {
 	case errors.Is(err, pandapush.ErrInvalidChannel):

@@ -144,6 +144,15 @@ func keyRotated(t *testing.T, d *db.DB) {
 	if _, err := d.RotateKey(t.Context(), "bob", "other", key.ID, 0); !errors.Is(err, pandapush.ErrNotFound) {
 		t.Errorf("of another application: %v", err)
 	}
+	if err := d.RevokeKey(t.Context(), "bob", app.ID, key.ID); err != nil {
+		t.Error(err)
+	}
+	if _, err := d.RotateKey(t.Context(), "bob", app.ID, key.ID, 0); !errors.Is(err, pandapush.ErrRevokedKey) {
+		t.Errorf("of a revoked key: %v", err)
+	}
+	if got, err := d.Key(t.Context(), app.ID, key.ID); err != nil || got.Secret != again.Secret {
+		t.Errorf("a revoked key got another secret, or %v", err)
+	}
 }
 
 func keyDeleted(t *testing.T, d *db.DB) {
