@@ -57,6 +57,11 @@ func TestApps(t *testing.T) {
 		t.Errorf("key add: %+v", added)
 	}
 	mustCommand(t, env, "key", "revoke", second, string(added.ID))
+	for _, args := range [][]string{{"token", "/" + second + "/private/a", "--key", string(added.ID), "--pub"}, {"key", "rotate", second, string(added.ID)}} {
+		if out, problem, err := command(t, env, args...); err == nil || out != "" || !strings.Contains(problem, "Revoked key") {
+			t.Errorf("%s of a revoked key: %q, %q, %v", args[0], out, problem, err)
+		}
+	}
 	keys := decoded[[]keyJSON](t, env, "key", "list", second, "--json")
 	if len(keys) != 2 {
 		t.Fatalf("key list: %+v", keys)

@@ -37,8 +37,13 @@ func (c *tokenCmd) Run(env *environment) error {
 	key := pandapush.Key{ID: c.Key, App: pattern.App(), Secret: pandapush.Secret(c.Secret)}
 	if c.Secret == "" {
 		err := c.withDB(env, func(ctx context.Context, d *db.DB) (err error) {
-			key, err = d.Key(ctx, pattern.App(), c.Key)
-			return absent(err, "key of "+string(pattern.App()), c.Key)
+			if key, err = d.Key(ctx, pattern.App(), c.Key); err != nil {
+				return absent(err, "key of "+string(pattern.App()), c.Key)
+			}
+			if err := key.Usable(time.Now()); err != nil {
+				return fmt.Errorf("key %s: %w", c.Key, err)
+			}
+			return nil
 		})
 		if err != nil {
 			return err
