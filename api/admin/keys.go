@@ -39,7 +39,7 @@ func (s *Server) viewKey(k pandapush.Key) keyView {
 		status = "expired"
 	}
 	previous := k.PreviousUntil
-	if !s.cfg.Now().Before(previous) {
+	if status != "active" || !s.cfg.Now().Before(previous) { // no secret of a key that ended is good
 		previous = time.Time{}
 	}
 	return keyView{

@@ -73,7 +73,7 @@ func TestKeys(t *testing.T) {
 		}
 
 		for range 2 {
-			if revoked := ask[keyJSON](f, alice, http.MethodPost, one+"/revoke", ""); revoked.Status != "revoked" || revoked.RevokedAt == nil {
+			if revoked := ask[keyJSON](f, alice, http.MethodPost, one+"/revoke", ""); revoked.Status != "revoked" || revoked.RevokedAt == nil || revoked.PreviousUntil != nil {
 				t.Errorf("revoked %+v", revoked)
 			}
 		}
