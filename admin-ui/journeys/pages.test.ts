@@ -126,9 +126,13 @@ test("what is asked and told in dialogs", async () => {
 test("pages fit a small screen", async () => {
   const page = await stage.visitor.page();
   await page.setViewportSize({ width: 400, height: 800 });
-  for (const path of ["", `${application}/info`, `${application}/keys`, `${application}/console`]) {
+  for (const path of ["", "/nodes", `${application}/info`, `${application}/keys`, `${application}/console`]) {
     await page.goto(`${stage.server.url}/admin${path}`);
     await page.getByRole("heading", { level: 1 }).waitFor();
+    if (path === "/nodes") {
+      const state = page.locator("td .mantine-Badge-label", { hasText: "in service" });
+      expect(await state.evaluate((label) => label.scrollWidth - label.clientWidth), "cut off").toBeLessThanOrEqual(0);
+    }
     await picture(page, `small ${path.split("/").at(-1) || "applications"}`);
     expect(await page.evaluate(() => document.documentElement.scrollWidth), path).toBeLessThanOrEqual(400);
   }
