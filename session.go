@@ -66,6 +66,8 @@ type Answer struct {
 	ID    string           // the raw JSON id of the connect; "" if there is none
 	Batch int64            // the number of the batch, for clients that acknowledge
 	From  map[AppID]Cursor // the session's cursors before it
+	// Lagging is how far the subscriptions had got that were behind those cursors, by the pattern's text.
+	Lagging map[string]Cursor `json:",omitempty"`
 }
 
 // Mail is what one node tells another about a session.

@@ -204,14 +204,15 @@ func (s *session) includeLocked(pattern pandapush.Pattern, stored pandapush.Subs
 		sub.start, f.start = from.Position, later(f.start, from.Position)
 		return
 	}
-	sub.lagging = true
 	if f.before == (pandapush.Position{}) {
-		if f.before = f.position; !f.clean {
-			f.before = f.safe
-		}
+		f.before, _ = s.gotLocked(f)
 	}
+	f.until = f.position
+	sub.lagging, sub.lagged = true, true
 	if from.Position.Compare(f.low) < 0 {
 		f.low, f.safe, f.level, f.checked = from.Position, from.Position, false, false
+		f.clean = f.clean && !s.waitsLocked(f)
+		s.proofs = nil // those under way say nothing of what comes next
 	}
 }
 
@@ -317,27 +318,38 @@ func (s *session) rewindLocked() {
 	r := s.recordLocked()
 	s.queue, s.queued, s.proofs = nil, 0, nil
 	for _, f := range s.feeds {
-		f.setLocked(r.Cursors[f.app].Position)
+		s.setLocked(f, r.Cursors[f.app].Position)
 	}
 	for _, sub := range s.subs {
-		if from := r.Subscriptions[sub.pattern.String()].From; sub.lagging && from.Epoch != "" {
-			s.includeLocked(sub.pattern, pandapush.Subscription{Grant: sub.grant, From: from})
-		}
+		s.includeLocked(sub.pattern, pandapush.Subscription{Grant: sub.grant, From: r.Subscriptions[sub.pattern.String()].From})
 	}
 }
 
-// setLocked moves a feed to a position, from which it reads on.
-func (f *feed) setLocked(at pandapush.Position) {
+// setLocked moves a feed and its subscriptions to a position, from which it reads on.
+func (s *session) setLocked(f *feed, at pandapush.Position) {
 	f.position, f.low, f.taken, f.safe = at, at, at, at
-	f.clean, f.level, f.checked, f.before = true, false, false, pandapush.Position{}
+	f.clean, f.level, f.checked = true, false, false
+	f.before, f.until = pandapush.Position{}, pandapush.Position{}
+	for _, sub := range s.subs {
+		if sub.pattern.App() == f.app {
+			sub.lagging, sub.lagged = false, false
+		}
+	}
 }
 
 // backToLocked goes back to before an answer that the client did not get.
 func (s *session) backToLocked(answer pandapush.Answer) {
 	s.queue, s.queued = nil, 0
 	for _, f := range s.feeds {
-		if from, ok := answer.From[f.app]; ok && from.Epoch == f.epoch {
-			f.setLocked(from.Position)
+		from, ok := answer.From[f.app]
+		if !ok || from.Epoch != f.epoch {
+			continue
+		}
+		s.setLocked(f, from.Position)
+		for _, sub := range s.subs {
+			if sub.pattern.App() == f.app {
+				s.includeLocked(sub.pattern, pandapush.Subscription{Grant: sub.grant, From: answer.Lagging[sub.pattern.String()]})
+			}
 		}
 	}
 	s.answer = pandapush.Answer{Batch: s.answer.Batch}
@@ -353,7 +365,7 @@ func (s *session) acknowledgeLocked(m *bayeux.Message) {
 	if batch < s.answer.Batch && s.answer.From != nil {
 		s.backToLocked(s.answer)
 	}
-	s.answer.From = nil
+	s.answer.From, s.answer.Lagging = nil, nil
 	s.batch = max(s.batch, batch) // a number that the client has seen is never given to another batch
 }
 
@@ -362,7 +374,7 @@ func (s *session) resumeLocked(m *bayeux.Message) {
 	for _, f := range s.feeds {
 		if cursor, err := pandapush.ParseCursor(f.app, m.Since(string(f.app))); err == nil {
 			f.epoch = cursor.Epoch
-			f.setLocked(cursor.Position)
+			s.setLocked(f, cursor.Position)
 		}
 	}
 }

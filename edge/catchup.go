@@ -188,6 +188,7 @@ func (s *session) reachedLocked(f *feed, batch []*delivery, reached pandapush.Po
 			sub.lagging = false
 		}
 	}
+	s.settleLocked(f, f.clean && !s.waitsLocked(f))
 }
 
 // checkReach finds out whether the stream still has everything after a feed's position, and tells the client if not. It does

@@ -58,14 +58,34 @@ func (s *session) endPoll(p *poll, id []byte) (batch []*delivery, number int64, 
 
 // answerLocked empties the queue into an answer to the connect of that id, and notes how to give it again.
 func (s *session) answerLocked(id []byte) (batch []*delivery, number int64) {
-	before := s.recordLocked().Cursors
+	before := s.recordLocked()
 	batch = s.takeLocked()
 	s.batch++
 	s.answer = pandapush.Answer{Batch: s.batch}
 	if len(batch) > 0 {
-		s.answer.ID, s.answer.From = string(id), before
+		s.answer.ID, s.answer.From = string(id), before.Cursors
+		s.answer.Lagging = s.laggingLocked(before)
+	}
+	for _, f := range s.feeds { // the answer says what they have got
+		f.clean = true
+		s.settleLocked(f, true)
 	}
 	return batch, s.batch
+}
+
+// laggingLocked returns how far the subscriptions have got that lag, or have and may not have got it all.
+func (s *session) laggingLocked(record pandapush.Session) (all map[string]pandapush.Cursor) {
+	for _, sub := range s.subs {
+		if !sub.lagged {
+			continue
+		}
+		if all == nil {
+			all = map[string]pandapush.Cursor{}
+		}
+		pattern := sub.pattern.String()
+		all[pattern] = record.Subscriptions[pattern].From
+	}
+	return all
 }
 
 // drop takes a session out of the hub and the registry and releases its path, without writing its record, and returns

@@ -71,9 +71,13 @@ type feed struct {
 	taken    pandapush.Position // of the newest message given to a writer
 
 	// What the client is known to have got, when its path is an outlet: a pong proves all that was written before its ping.
-	safe   pandapush.Position
-	clean  bool               // nothing is unproven
-	before pandapush.Position // where position is to go back to if the path breaks while or after a subscription lagged
+	safe  pandapush.Position
+	clean bool // nothing is unproven
+
+	// While a subscription lags, and until its client has got what it lagged behind, the others stand apart from it. Else both are
+	// zero.
+	before pandapush.Position // what the others have got for sure
+	until  pandapush.Position // where they were; after it all go together
 }
 
 // spareQueue is the capacity up to which a session keeps an emptied queue, in messages.
@@ -112,10 +116,17 @@ func (s *session) queueLocked(d *delivery) {
 // fallBehindLocked drops the queue. Each feed that had something in it goes on from there.
 func (s *session) fallBehindLocked() {
 	for _, d := range s.queue {
-		if f := s.feedLocked(d.app); f != nil && f.level {
-			f.level = false
-			f.position = d.position.Prev()
-			f.low = f.position
+		f := s.feedLocked(d.app)
+		if f == nil || !f.level {
+			continue
+		}
+		f.level = false
+		f.low = s.firstLocked(f).Prev()
+		if f.position = later(f.low, f.until); f.before.Compare(f.until) < 0 { // and what the others did not have yet may be in the queue
+			f.position = later(f.low, f.before)
+		}
+		for _, sub := range s.subs {
+			sub.lagging = sub.lagging || sub.lagged && sub.pattern.App() == f.app && f.low.Compare(f.position) < 0
 		}
 	}
 	s.queue, s.queued = nil, 0
@@ -250,9 +261,25 @@ func (s *session) provenLocked(i int) {
 	for k, at := range written {
 		f := s.feeds[k] // feeds are only ever added
 		f.safe = at
-		if f.clean = at == f.taken; f.clean && f.low == f.position {
-			f.before = pandapush.Position{}
-		}
+		f.clean = at == f.taken
+		s.settleLocked(f, f.clean && !s.waitsLocked(f) || at.Compare(f.until) >= 0)
+	}
+}
+
+// waitsLocked reports whether something of a feed is in the queue.
+func (s *session) waitsLocked(f *feed) bool {
+	return slices.ContainsFunc(s.queue, func(d *delivery) bool { return d.app == f.app })
+}
+
+// settleLocked makes subscriptions that lagged like the others, if their client has got what they lagged behind and they do so
+// no more.
+func (s *session) settleLocked(f *feed, arrived bool) {
+	if f.before == (pandapush.Position{}) || !arrived || f.low.Compare(f.position) < 0 {
+		return
+	}
+	f.before, f.until = pandapush.Position{}, pandapush.Position{}
+	for _, sub := range s.subs {
+		sub.lagged = sub.lagged && sub.pattern.App() != f.app
 	}
 }
 
@@ -349,11 +376,12 @@ func (s *session) reposition(t *tenant, to pandapush.Cursor) bool {
 		return false
 	}
 	f.epoch, f.checked, f.level, f.clean = to.Epoch, true, true, true
-	f.position, f.low, f.taken, f.safe, f.before = to.Position, to.Position, to.Position, to.Position, pandapush.Position{}
+	f.position, f.low, f.taken, f.safe = to.Position, to.Position, to.Position, to.Position
 	s.proofs = nil // they speak of the other stream
 	for _, sub := range s.subs {
 		sub.lagging = sub.lagging && sub.pattern.App() != t.app
 	}
+	s.settleLocked(f, true)
 	return true
 }
 
@@ -409,7 +437,7 @@ func (s *session) recordLocked() pandapush.Session {
 				continue
 			}
 			stored := r.Subscriptions[sub.pattern.String()]
-			if sub.lagging {
+			if sub.lagged {
 				stored.From = pandapush.Cursor{Epoch: f.epoch, Position: from}
 			} else if sub.start.Compare(cursor) > 0 {
 				stored.From = pandapush.Cursor{Epoch: f.epoch, Position: sub.start}
@@ -420,14 +448,13 @@ func (s *session) recordLocked() pandapush.Session {
 	return r
 }
 
-// gotLocked returns how far the client has got: its subscriptions, and those of them that lag.
+// gotLocked returns how far the client has got: its subscriptions, and those of them that lag or have until now.
 func (s *session) gotLocked(f *feed) (cursor, from pandapush.Position) {
-	first := slices.IndexFunc(s.queue, func(d *delivery) bool { return d.app == f.app })
 	switch {
 	case s.outlet != nil && !s.ack && !f.clean:
 		from = f.safe
-	case first >= 0:
-		from = s.queue[first].position.Prev()
+	case s.waitsLocked(f):
+		from = s.firstLocked(f).Prev()
 	case f.level:
 		// Nothing is pending, so all that was handed out has been, or was of no interest. The stream's position is read
 		// under the session's lock: no push up to it can come after this.
@@ -435,12 +462,19 @@ func (s *session) gotLocked(f *feed) (cursor, from pandapush.Position) {
 	default:
 		from = f.low
 	}
-	cursor = from
-	if f.low.Compare(f.position) < 0 { // a subscription lags: the others are at position
-		cursor = f.position
+	if f.before != (pandapush.Position{}) {
+		return f.before, from
 	}
-	if f.before != (pandapush.Position{}) && !f.clean {
-		cursor = f.before
+	return from, from
+}
+
+// firstLocked returns the position of the oldest message of a feed in the queue. What a subscription lags behind comes after
+// newer ones there.
+func (s *session) firstLocked(f *feed) (first pandapush.Position) {
+	for _, d := range s.queue {
+		if d.app == f.app && (first == pandapush.Position{} || d.position.Compare(first) < 0) {
+			first = d.position
+		}
 	}
-	return cursor, from
+	return first
 }

@@ -301,7 +301,7 @@ func (s *session) checkException(due map[pandapush.AppID]pandapush.Cursor) (reco
 	}
 	exception := s.changing > 0 || s.outlet != nil && s.outlet.blocked()
 	for _, f := range s.feeds {
-		exception = exception || !f.level && f.low.Compare(due[f.app].Position) < 0
+		exception = exception || !f.level && f.low.Compare(due[f.app].Position) < 0 || f.before != (pandapush.Position{})
 	}
 	for _, d := range s.queue {
 		exception = exception || d.position.Compare(due[d.app].Position) <= 0

@@ -12,6 +12,7 @@ type subscription struct {
 	pattern pandapush.Pattern
 	grant   pandapush.Grant
 	lagging bool               // it begins before the session's position and is being brought up to it, by feed.low
+	lagged  bool               // it lags, or has and the client may not have got all of that: see feed.before
 	start   pandapush.Position // what is not after it is not for this subscription
 	// snapshot is when the client was told who is in the room: notices that are not after it are not for it.
 	snapshot pandapush.Position

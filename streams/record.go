@@ -53,6 +53,7 @@ type storedAnswer struct {
 	ID    string                     `json:"i,omitempty"`
 	Batch int64                      `json:"b,omitempty"`
 	From  map[pandapush.AppID]string `json:"f,omitempty"`
+	Lags  map[string]string          `json:"l,omitempty"`
 }
 
 // encodeSession returns the fields and values of s, without those that say nothing: a session that has only begun has two.
@@ -183,6 +184,12 @@ func encodeAnswer(a pandapush.Answer) string {
 	for app, c := range a.From {
 		stored.From[app] = c.String()
 	}
+	if len(a.Lagging) > 0 {
+		stored.Lags = make(map[string]string, len(a.Lagging))
+	}
+	for pattern, c := range a.Lagging {
+		stored.Lags[pattern] = c.String()
+	}
 	text, err := compact(stored)
 	if err != nil {
 		panic(err) // texts and a number
@@ -208,6 +215,20 @@ func decodeAnswer(text string) (a pandapush.Answer, err error) {
 			a.From = make(map[pandapush.AppID]pandapush.Cursor, len(stored.From))
 		}
 		a.From[app] = c
+	}
+	for pattern, text := range stored.Lags {
+		p, err := pandapush.ParsePattern(pattern)
+		if err != nil {
+			return pandapush.Answer{}, err
+		}
+		c, err := pandapush.ParseCursor(p.App(), text)
+		if err != nil {
+			return pandapush.Answer{}, err
+		}
+		if a.Lagging == nil {
+			a.Lagging = make(map[string]pandapush.Cursor, len(stored.Lags))
+		}
+		a.Lagging[pattern] = c
 	}
 	return a, nil
 }
