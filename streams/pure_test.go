@@ -177,7 +177,7 @@ func TestPauseAfter(t *testing.T) {
 		want    time.Duration
 	}{
 		{"an entry now and then", 2, false, 20 * time.Millisecond, 0},
-		{"one after the other", 2, false, time.Millisecond, pause},
+		{"one after the other", 2, false, time.Millisecond - 1, shortPause},
 		{"more are there already", 2, true, 0, 0},
 		{"many streams", fewFeeds + 1, false, time.Second, pause},
 		{"many streams, and more are there already", fewFeeds + 1, true, 0, 0},

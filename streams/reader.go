@@ -22,6 +22,7 @@ const (
 	readBlock  = 5 * time.Second // how long a read waits; also how long a wake-up that got lost is missed
 	fewFeeds   = 32              // beyond so many, a wake-up costs Redis much more than an entry does
 	pause      = 2 * time.Millisecond
+	shortPause = time.Millisecond // of a reader of few streams
 	maxBackoff = time.Second
 	wakeTTL    = time.Minute
 )
@@ -267,10 +268,15 @@ func (r *reader) readOver(ctx context.Context, h Handlers, up func()) (err error
 // busy or has many lets entries merge. One whose entries come now and then hands each on at once, and so does one that is
 // behind.
 func pauseAfter(streams int, behind bool, waited time.Duration) time.Duration {
-	if behind || streams <= fewFeeds && waited >= pause {
+	switch {
+	case behind:
+		return 0
+	case streams > fewFeeds:
+		return pause
+	case waited >= shortPause:
 		return 0
 	}
-	return pause
+	return shortPause
 }
 
 // plan drops what was left, and returns the feeds that must be activated before the next read. If there are none, the
