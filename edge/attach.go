@@ -410,7 +410,11 @@ func (e *Server) askOwner(ctx context.Context, id string, fence int64, owner str
 	if err := e.cfg.Records.Send(ctx, owner, pandapush.Mail{Kind: mailTaken, From: e.cfg.Node, Session: id, Fence: fence}); err != nil {
 		return nil, false
 	}
-	timer := time.NewTimer(handoffPatience)
+	patience := handoffPatience
+	if gone, err := e.cfg.Records.Gone(ctx, owner); err == nil && gone {
+		patience = 0
+	}
+	timer := time.NewTimer(patience)
 	defer timer.Stop()
 	select {
 	case body := <-answer:

@@ -443,6 +443,14 @@ func (m *memory) Send(_ context.Context, node string, mail pandapush.Mail) error
 	return m.away
 }
 
+// Gone knows of nodes that were killed.
+func (m *memory) Gone(_ context.Context, node string) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := m.nodes[node]
+	return n != nil && n.dead, m.away
+}
+
 // memoryKeys are Keys in a map.
 type memoryKeys struct {
 	mu   sync.Mutex

@@ -57,6 +57,8 @@ type Records interface {
 	Position(ctx context.Context, node string, apps []pandapush.AppID) (map[pandapush.AppID]pandapush.Cursor, error)
 	// Send has a node's Server.Mail called.
 	Send(ctx context.Context, node string, m pandapush.Mail) error
+	// Gone reports whether a node is known to have ended, so that there is no point in waiting for its answer.
+	Gone(ctx context.Context, node string) (bool, error)
 }
 
 // Limiter counts messages against limits that hold for all nodes together. It must be safe for concurrent use.

@@ -25,6 +25,7 @@
 //	pp:{b}:lease-sweep       string  the sweep of the leases' lock                  after a second
 //	pp:{b}:positions-<node>  hash    SavePositions: application to cursor           10 minutes after the last
 //	pp:{0}:inbox-<node>      stream  Send: kind, from, session, fence, body         10 minutes after the last
+//	pp:{0}:alive-<node>      channel showAlive: its subscriber is the node           with its connection
 //	pp:{0}:shares            hash    share.lua: node to what it tells of itself     15 seconds after the last
 //	pp:{0}:share-leases      zset    share.lua: node to when that ends              with it
 //	pp:{0}:control           stream  Notify: kind, app, key                         trimmed to about 1,000
@@ -58,6 +59,7 @@
 //	calls.go      how all of these share pipelines
 //	control.go    Notify, Notice: to all nodes
 //	mail.go       Send: to one
+//	alive.go      showAlive, Gone: which nodes have ended
 //	share.go      Share: what nodes tell of themselves; usage.go counts what they append
 //	trim.go       the age sweep
 //	embedded.go, embedded_memory.go   StartEmbedded

@@ -99,6 +99,9 @@ func (k keys) leases(b int) string { return k.bucket(b) + "leases" }
 // positions names the hash that says how far a node has got in the applications of bucket b.
 func (k keys) positions(b int, node string) string { return k.bucket(b) + "positions-" + node }
 
+// alive names the channel that a node that runs subscribes to.
+func (k keys) alive(node string) string { return k.bucket(0) + "alive-" + node }
+
 // inbox names the stream of a node's mail. It lives with the control stream, so that one read covers both.
 func (k keys) inbox(node string) string { return k.bucket(0) + "inbox-" + node }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -85,6 +86,8 @@ type Streams struct {
 	of       [buckets]*backend
 	usage    usage
 	readers  [buckets]*reader // one for all buckets of a backend, but on a Cluster
+
+	aliveSince atomic.Int64 // since when Redis has known that this node lives, Unix nanoseconds; 0 if it does not
 }
 
 // Open connects to every Redis and checks that it is used with the same number of buckets. It starts nothing: Append,
@@ -172,6 +175,9 @@ func (s *Streams) Run(ctx context.Context, h Handlers) error {
 		if bucket == r.bucket {
 			g.Go(func() error { r.run(ctx, h); return nil })
 		}
+	}
+	if h.Mail != nil {
+		g.Go(func() error { s.showAlive(ctx); return nil })
 	}
 	g.Go(func() error { s.sweep(ctx); return nil })
 	g.Go(func() error { s.sweepLeases(ctx); return nil })

@@ -26,6 +26,7 @@ var sessionStories = []story{
 	{"sessions are listed", listing},
 	{"positions outlive their node", positions},
 	{"mail reaches its node alone, in order", mail},
+	{"a node that has ended is known to be gone", gone},
 }
 
 // ttl is how long sessions of these tests live, if that is not what the test is about.
@@ -399,5 +400,37 @@ func await(t *testing.T, what string, ok func() bool) {
 		case <-ctx.Done():
 			t.Fatalf("waited in vain for %s", what)
 		}
+	}
+}
+
+func gone(t *testing.T, a, b *Node) {
+	t.Helper()
+	is := func(node string) bool {
+		t.Helper()
+		gone, err := b.Gone(t.Context(), node)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return gone
+	}
+	until := time.Now().Add(patience)
+	for !is("none") { // b is sure of itself only after a while
+		if time.Now().After(until) {
+			t.Fatal("a node that there never was seems to live")
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	if is("a") || is("b") {
+		t.Error("a node that runs is said to be gone")
+	}
+	a.Stop()
+	for !is("a") {
+		if time.Now().After(until) {
+			t.Fatal("a node that has ended seems to live")
+		}
+		<-time.After(time.Millisecond)
+	}
+	if is("b") {
+		t.Error("a node that runs is said to be gone")
 	}
 }
