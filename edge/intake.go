@@ -48,8 +48,8 @@ func (c *netConn) wake(hangup bool) {
 }
 
 // idleReaders is how many goroutines are kept that have nothing to read: as many as read at a time on a busy node, whose
-// stacks take less than 2 MiB together.
-const idleReaders = 64
+// stacks take less than 1 MiB together.
+const idleReaders = 32
 
 // readers are the goroutines that read watched connections. One that is done waits for the next connection, since a new one
 // would spend a tenth of what a publish costs on growing its stack. With nil each connection has a new one.

@@ -105,6 +105,7 @@ test("chat: the server is killed under two people, and what they say meanwhile i
     page.locator("#messages li:not(.mine)").evaluateAll((items) => items.map((item) => item.lastChild?.textContent));
   const mark = `${Date.now()}`;
   await say(ann, `before ${mark}`);
+  await ann.locator("#messages li").getByText(`before ${mark}`).waitFor(); // else it would stay in the field
   await server.kill();
   for (const page of [ann, bob]) await reached(page, "reconnecting");
   await say(ann, `during ${mark}`);

@@ -58,8 +58,8 @@ func TestApps(t *testing.T) {
 	}
 	mustCommand(t, env, "key", "revoke", second, string(added.ID))
 	for _, args := range [][]string{{"token", "/" + second + "/private/a", "--key", string(added.ID), "--pub"}, {"key", "rotate", second, string(added.ID)}} {
-		if out, problem, err := command(t, env, args...); err == nil || out != "" || !strings.Contains(problem, "Revoked key") {
-			t.Errorf("%s of a revoked key: %q, %q, %v", args[0], out, problem, err)
+		if out, _, err := command(t, env, args...); err == nil || out != "" || !strings.Contains(err.Error(), "Revoked key") {
+			t.Errorf("%s of a revoked key: %q, %v", args[0], out, err)
 		}
 	}
 	keys := decoded[[]keyJSON](t, env, "key", "list", second, "--json")
