@@ -11,7 +11,7 @@ import (
 // Whose turn it is to read a connection.
 const (
 	notStarted uint32 = iota
-	idle              // nobody's: the next wake starts a goroutine
+	idle              // nobody's: the next wake gives it to a goroutine
 	reading           // a goroutine's
 	again             // a goroutine's, and something has come since it last read
 	over              // nobody's any more: finish has been called

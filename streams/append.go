@@ -318,9 +318,10 @@ func unavailable(err error) error { return fmt.Errorf("%w: %w", pandapush.ErrUna
 
 // epochs remembers the epochs of streams, until a new connection is made: behind it may be a Redis that lost them.
 type epochs struct {
-	mu    sync.RWMutex
-	of    map[pandapush.AppID]pandapush.Epoch
-	count uint64 // how often they were forgotten
+	mu       sync.RWMutex
+	of       map[pandapush.AppID]pandapush.Epoch
+	scripted map[pandapush.AppID]bool // whether the Redis of the stream knows append-once.lua by its hash
+	count    uint64                   // how often they were forgotten
 }
 
 func (e *epochs) get(app pandapush.AppID) (pandapush.Epoch, bool) {
@@ -349,11 +350,23 @@ func (e *epochs) put(app pandapush.AppID, epoch pandapush.Epoch, generation uint
 	e.of[app] = epoch
 }
 
-// drop forgets the epoch of one application.
-func (e *epochs) drop(app pandapush.AppID) {
+func (e *epochs) hasScript(app pandapush.AppID) bool {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.scripted[app]
+}
+
+// setScript remembers what a call in the given generation has shown.
+func (e *epochs) setScript(app pandapush.AppID, known bool, generation uint64) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	delete(e.of, app)
+	if e.count != generation || e.scripted[app] == known {
+		return
+	}
+	if e.scripted == nil {
+		e.scripted = make(map[pandapush.AppID]bool)
+	}
+	e.scripted[app] = known
 }
 
 func (e *epochs) forget() {
@@ -361,4 +374,5 @@ func (e *epochs) forget() {
 	defer e.mu.Unlock()
 	e.count++
 	clear(e.of)
+	clear(e.scripted)
 }

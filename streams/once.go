@@ -137,8 +137,7 @@ func addOnce(all []*onceCall, p *pendingAppend) []*onceCall {
 	return append(all, &onceCall{app: app, appends: []*pendingAppend{p}})
 }
 
-// newAppendOnce returns the command of a call. The script is sent in full where the application is new to this node or the
-// connection is: Redis may not know it by its hash.
+// newAppendOnce returns the command of a call. The script is sent in full unless Redis is known to have it.
 func (a *appender) newAppendOnce(ctx context.Context, c *onceCall) *script {
 	app := a.keys.app(c.app)
 	names := append(make([]string, 0, 2+len(c.appends)), app.log, app.epoch)
@@ -151,7 +150,7 @@ func (a *appender) newAppendOnce(ctx context.Context, c *onceCall) *script {
 		args[at-1] = len(args) - at
 	}
 	cmd := appendOnceScript.call(ctx, names, args...)
-	if _, known := a.epochs.get(c.app); !known {
+	if !a.epochs.hasScript(c.app) {
 		cmd.inFull(ctx)
 	}
 	return cmd
@@ -163,7 +162,7 @@ func (a *appender) settleOnce(c *onceCall, generation uint64) {
 	reply, err := c.cmd.StringSlice()
 	switch {
 	case redis.HasErrorPrefix(err, "NOSCRIPT"):
-		a.epochs.drop(c.app) // so that it is sent in full the next time
+		a.epochs.setScript(c.app, false, generation)
 		return
 	case err != nil:
 		err = unavailable(err)
@@ -173,6 +172,9 @@ func (a *appender) settleOnce(c *onceCall, generation uint64) {
 		err = fmt.Errorf("append-once.lua returned %d values", len(reply))
 	default:
 		a.epochs.put(c.app, pandapush.Epoch(reply[0]), generation)
+	}
+	if err == nil {
+		a.epochs.setScript(c.app, true, generation)
 	}
 	for i, p := range c.appends {
 		if p.err = err; err == nil {

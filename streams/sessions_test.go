@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -103,6 +105,52 @@ func TestForgottenScripts(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// TestScriptIsSentInFullOnce: an append under a key calls its script by the hash, whatever else has been appended before, and Redis
+// is given the text once.
+func TestScriptIsSentInFullOnce(t *testing.T) {
+	t.Parallel()
+	server := streamstest.Start(t, streamstest.Options{})
+	client := server.Client()
+	a := streamstest.Open(t, on(server, "a"))
+	m := streamstest.Message(t, "/shop/public/x", `1`)
+	for _, forgotten := range []int{0, 1} {
+		if err := client.ScriptFlush(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := a.Append(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+		if err := client.ConfigResetStat(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		for i := range 10 {
+			if _, _, err := a.AppendOnce(t.Context(), m, fmt.Sprint(forgotten, i), time.Minute); err != nil {
+				t.Fatal(err)
+			}
+		}
+		stats := client.Info(t.Context(), "commandstats").Val()
+		// By the hash in vain and then by another script in full; or in full at once. Then in full, if that had to be found out.
+		if calls := commandCalls(t, stats, "eval"); calls != 1+forgotten {
+			t.Errorf("forgotten %d times: in full %d times", forgotten, calls)
+		}
+		if calls := commandCalls(t, stats, "evalsha"); calls != 9 {
+			t.Errorf("forgotten %d times: by the hash %d times", forgotten, calls)
+		}
+	}
+}
+
+// commandCalls returns how often a command was called.
+func commandCalls(t *testing.T, stats, command string) int {
+	t.Helper()
+	_, rest, _ := strings.Cut(stats, "cmdstat_"+command+":calls=")
+	count, _, _ := strings.Cut(rest, ",")
+	calls, err := strconv.Atoi(count)
+	if err != nil {
+		t.Fatalf("no calls of %s: %v", command, err)
+	}
+	return calls
 }
 
 // TestNothingStays: what nodes leave in Redis for each other ends by itself.
