@@ -12,8 +12,9 @@ import (
 )
 
 // session is one Bayeux client that is attached to this node: it has a path, which is a socket, an event stream, or a poll
-// that is being held; or it has been made by a socket, which has yet to connect. It is made from its record when a connect claims that, and goes back into it when the path is lost; in between
-// the record may be behind. It has no goroutine of its own.
+// that is being held; or it has been made by a socket, which has yet to connect. It is made from its record when a connect
+// claims that, and goes back into it when the path is lost; in between the record may be behind. It has no goroutine of its
+// own.
 //
 // For each application a session is either level with the stream, and then messages are pushed to it as they come, or
 // behind, and then it reads them itself, first from the window and before that from Redis, as fast as its client takes
