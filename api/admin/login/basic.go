@@ -61,13 +61,14 @@ func (b *basic) fits(name, password string) bool {
 // invite has the browser ask for a password. If it was logged out, the one that it has kept is refused this once.
 func (b *basic) invite(w http.ResponseWriter, r *http.Request) {
 	if loggedOut(r) {
-		setCookie(w, r, logoutCookie, "", 0)
+		setCookie(w, logoutCookie, "", 0, behindTLS(r))
 	}
 	showText(w, http.StatusUnauthorized, "Unauthorized")
 }
 
-func (b *basic) forget(w http.ResponseWriter, r *http.Request) {
-	setCookie(w, r, logoutCookie, "1", 24*time.Hour)
+func (b *basic) forget(w http.ResponseWriter, r *http.Request) []link {
+	setCookie(w, logoutCookie, "1", 24*time.Hour, behindTLS(r))
+	return nil
 }
 
 func (b *basic) routes(*echo.Echo) {}

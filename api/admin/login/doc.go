@@ -20,13 +20,15 @@
 // # What is defended against
 //
 // Cross-site requests: anything but a GET is refused when the browser says that it comes from another origin (Sec-Fetch-Site,
-// or Origin in old browsers), and cookies are SameSite=Lax. Login CSRF: state, nonce and the PKCE verifier are in a sealed
-// cookie of the browser that began the login. Open redirects: they go only to paths of this service. Guessing: an address has
-// ten tries and then one every half minute; a user has a hundred tries from addresses that never got in as that user, and then
-// one every ten seconds. Timing does not reveal how much of a password was right.
+// or Origin in old browsers), and cookies are SameSite=Lax, and Secure where this service's address is https. Login CSRF:
+// state, nonce and the PKCE verifier are in a sealed cookie of the browser that began the login, one for each tab that did.
+// Open redirects: they go only to paths of this service. Guessing: an address has ten tries and then one every half minute; a
+// user has a hundred tries from addresses that never got in as that user, and then one every ten seconds. Timing does not
+// reveal how much of a password was right.
 //
 // # Logging out
 //
-// With OpenID the cookie is deleted. With HTTP Basic it is the browser that keeps the password, and only a refusal makes it
-// forget: so /logout sets a cookie, because of which the next page is refused once.
+// With OpenID the cookie is deleted, and a link leads to the provider's own logout. With HTTP Basic it is the browser that
+// keeps the password, and only a refusal makes it forget: so /logout sets a cookie, because of which the next page is refused
+// once.
 package login

@@ -110,7 +110,10 @@ func TestClaimsMakeUsers(t *testing.T) {
 		`{"preferred_username": "alice", "groups": {"ops": true}}`:      {"alice", ""},
 		`{"preferred_username": 7}`:                                     {},
 		`{"preferred_username": null, "groups": "ops"}`:                 {"", Root},
-		`{"sub": "alice"}`: {},
+		`{"sub": "alice"}`:                                           {},
+		`{"preferred_username": "ro@example.comot"}`:                 {"ro@example.comot", ""},
+		`{"preferred_username": "@example.com"}`:                     {},
+		`{"preferred_username": "alice\u0000\nerror=x"}`:             {},
 		`{"preferred_username": "` + strings.Repeat("a", 256) + `"}`: {},
 	} {
 		var all map[string]json.RawMessage
@@ -119,6 +122,22 @@ func TestClaimsMakeUsers(t *testing.T) {
 		}
 		if got := cfg.identity(all); got != want {
 			t.Errorf("%s is %+v, want %+v", claims, got, want)
+		}
+	}
+	byAddress := OIDC{UsernameClaim: "email"}
+	for claims, want := range map[string]string{
+		`{"email": "a@example.com"}`:                            "a@example.com",
+		`{"email": "a@example.com", "email_verified": true}`:    "a@example.com",
+		`{"email": "a@example.com", "email_verified": "true"}`:  "a@example.com",
+		`{"email": "a@example.com", "email_verified": false}`:   "",
+		`{"email": "a@example.com", "email_verified": "false"}`: "",
+	} {
+		var all map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(claims), &all); err != nil {
+			t.Fatal(err)
+		}
+		if got := byAddress.identity(all); got.name != want {
+			t.Errorf("%s is %+v, want %q", claims, got, want)
 		}
 	}
 	none := OIDC{UsernameClaim: "preferred_username", RoleClaim: "groups"}

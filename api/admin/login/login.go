@@ -65,8 +65,8 @@ type method interface {
 	identify(w http.ResponseWriter, r *http.Request) (identity, error)
 	// invite answers a browser that wants a page and has no login.
 	invite(w http.ResponseWriter, r *http.Request)
-	// forget has the browser forget its login.
-	forget(w http.ResponseWriter, r *http.Request)
+	// forget has the browser forget its login. It returns where else there may be one to end.
+	forget(w http.ResponseWriter, r *http.Request) []link
 	routes(e *echo.Echo)
 }
 
@@ -153,8 +153,8 @@ func (l *Logins) logout(w http.ResponseWriter, r *http.Request) {
 		showText(w, http.StatusForbidden, "Unauthorized")
 		return
 	}
-	l.method.forget(w, r)
-	showPage(w, http.StatusOK, "You are logged out.", "admin", "Log in again")
+	elsewhere := l.method.forget(w, r)
+	showPage(w, http.StatusOK, "You are logged out.", append([]link{{"admin", "Log in again"}}, elsewhere...)...)
 }
 
 // closed is the method of a server without logins.
@@ -163,9 +163,9 @@ type closed struct{}
 func (closed) identify(http.ResponseWriter, *http.Request) (identity, error) {
 	return identity{}, ErrClosed
 }
-func (closed) invite(http.ResponseWriter, *http.Request) {}
-func (closed) forget(http.ResponseWriter, *http.Request) {}
-func (closed) routes(*echo.Echo)                         {}
+func (closed) invite(http.ResponseWriter, *http.Request)        {}
+func (closed) forget(http.ResponseWriter, *http.Request) []link { return nil }
+func (closed) routes(*echo.Echo)                                {}
 
 // hostOf returns the address of a request's connection. Of IPv6 it is the network: one client has as many addresses as it
 // likes.

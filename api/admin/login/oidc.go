@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,7 +24,7 @@ type OIDC struct {
 	RedirectURL   string
 	Scopes        []string // besides "openid"; "profile" if nil
 	UsernameClaim string   // "preferred_username" if ""
-	StripDomain   string   // taken off the user's name, once; "" for nothing
+	StripDomain   string   // taken off the end of the user's name; "" for nothing
 	RoleClaim     string   // a claim with a text or a list of texts; "" for none
 	RootRole      string   // which of them makes a root admin; "" for none
 	ReadOnlyRole  string   // which makes a read-only user; "" for none
@@ -38,6 +39,8 @@ const (
 	flowLife       = 10 * time.Minute // how long one may be with the provider
 	providerWaits  = 10 * time.Second
 	maxReturnTo    = 1024 // bytes
+	maxFlows       = 8    // that a browser may be in, of as many tabs; with another one all before it are given up
+	maxRefusal     = 100  // bytes of what a provider says that are logged
 	pageAfterLogin = "/admin"
 )
 
@@ -60,6 +63,7 @@ type flow struct {
 // openID logs in by an OpenID provider.
 type openID struct {
 	base     string // this service's address, without a slash at its end
+	secure   bool   // that is https: cookies are never sent without
 	provider *provider
 	sessions *Sealer
 	flows    *Sealer
@@ -78,7 +82,10 @@ func newOIDC(cfg OIDC, all *Config, a *attempts) (*openID, error) {
 	if path, ok := strings.CutSuffix(u.Path, CallbackPath); ok {
 		base += path // the service is mounted below another path
 	}
-	o := &openID{base: base, provider: newProvider(cfg, base+CallbackPath), ttl: all.SessionTTL, now: all.Now, log: all.Log, attempts: a}
+	o := &openID{
+		base: base, secure: u.Scheme == "https", provider: newProvider(cfg, base+CallbackPath),
+		ttl: all.SessionTTL, now: all.Now, log: all.Log, attempts: a,
+	}
 	if o.sessions, err = NewSealer(all.Secret, "session"); err != nil {
 		return nil, err
 	}
@@ -104,8 +111,15 @@ func (o *openID) invite(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, o.base+"/login?"+url.Values{"return_to": {r.URL.RequestURI()}}.Encode(), http.StatusFound)
 }
 
-func (o *openID) forget(w http.ResponseWriter, r *http.Request) {
-	setCookie(w, r, sessionCookie, "", 0)
+// forget ends the login here. The one at the provider goes on, and would let the browser in again without a password, so
+// the page that says goodbye leads there.
+func (o *openID) forget(w http.ResponseWriter, r *http.Request) []link {
+	setCookie(w, sessionCookie, "", 0, o.secure)
+	found, err := o.provider.discovered(r.Context())
+	if err != nil || found.logout == "" {
+		return nil
+	}
+	return []link{{found.logout, "Log out of the login service, too"}}
 }
 
 func (o *openID) routes(e *echo.Echo) {
@@ -119,7 +133,7 @@ func (o *openID) routes(e *echo.Echo) {
 	})
 }
 
-// begin sends a browser to the provider.
+// begin sends a browser to the provider. Tabs that begin at the same time do not disturb each other.
 func (o *openID) begin(w http.ResponseWriter, r *http.Request) {
 	found, err := o.provider.discovered(r.Context())
 	if err != nil {
@@ -130,53 +144,87 @@ func (o *openID) begin(w http.ResponseWriter, r *http.Request) {
 		State: rand.Text(), Nonce: rand.Text(), Verifier: oauth2.GenerateVerifier(),
 		ReturnTo: returnTo(r.URL.Query().Get("return_to")), Expires: o.now().Add(flowLife),
 	}
-	if err := setSealed(w, r, o.flows, flowCookie, f, flowLife); err != nil {
+	value, err := sealed(o.flows, f)
+	if err != nil {
 		o.away(w, r, err)
 		return
 	}
+	o.boundFlows(w, r)
+	setCookie(w, flowName(f.State), value, flowLife, o.secure)
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, found.authURL(f), http.StatusFound)
 }
 
-// finish takes a browser that comes back from the provider.
-func (o *openID) finish(w http.ResponseWriter, r *http.Request) {
-	if err := o.attempts.try(r, ""); err != nil {
-		showPage(w, http.StatusTooManyRequests, "Too many logins have failed. Try again in a minute.", "", "")
+// flowName returns the name of a flow's cookie.
+func flowName(state string) string { return flowCookie + state[:min(len(state), 8)] }
+
+// boundFlows has a browser that began many flows drop them all: its requests must not grow beyond what servers take.
+func (o *openID) boundFlows(w http.ResponseWriter, r *http.Request) {
+	var names []string
+	for _, c := range r.Cookies() {
+		if strings.HasPrefix(c.Name, flowCookie) {
+			names = append(names, c.Name)
+		}
+	}
+	if len(names) < maxFlows {
 		return
 	}
+	for _, name := range names {
+		setCookie(w, name, "", 0, o.secure)
+	}
+}
+
+// finish takes a browser that comes back from the provider. Only one with a flow of its own counts as an attempt: a page
+// elsewhere can send anybody here.
+func (o *openID) finish(w http.ResponseWriter, r *http.Request) {
 	var f flow
 	query := r.URL.Query()
-	ours := openSealed(r, o.flows, flowCookie, &f) && o.now().Before(f.Expires) &&
-		subtle.ConstantTimeCompare([]byte(f.State), []byte(query.Get("state"))) == 1
-	setCookie(w, r, flowCookie, "", 0)
-	if !ours || query.Get("code") == "" {
-		o.attempts.failed(r, "")
-		showPage(w, http.StatusForbidden, "The login was not completed, or took too long.", o.base+"/login", "Try again")
+	state, code, refusal := query.Get("state"), query.Get("code"), query.Get("error")
+	ours := openSealed(r, o.flows, flowName(state), &f) && o.now().Before(f.Expires) &&
+		subtle.ConstantTimeCompare([]byte(f.State), []byte(state)) == 1
+	if !ours {
+		showPage(w, http.StatusForbidden, "The login was not completed, or took too long.", link{o.base + "/login", "Try again"})
 		return
 	}
-	who, err := o.provider.identify(r.Context(), query.Get("code"), f)
+	setCookie(w, flowName(state), "", 0, o.secure)
+	if err := o.attempts.try(r, ""); err != nil {
+		showPage(w, http.StatusTooManyRequests, "Too many logins have failed. Try again in a minute.")
+		return
+	}
+	if code == "" {
+		o.refuse(w, r, errors.New("provider says "+strconv.Quote(refusal[:min(len(refusal), maxRefusal)])))
+		return
+	}
+	who, err := o.provider.identify(r.Context(), code, f)
 	switch {
 	case errors.Is(err, errAway):
 		o.away(w, r, err)
 	case err != nil:
-		o.attempts.failed(r, "")
-		o.log.WarnContext(r.Context(), "login by OpenID refused", "error", err)
-		showPage(w, http.StatusForbidden, "The login was refused.", o.base+"/login", "Try again")
+		o.refuse(w, r, err)
 	case who.name == "":
+		o.log.WarnContext(r.Context(), "login by OpenID without a user: the claim is missing or cannot be taken", "claim", o.provider.cfg.UsernameClaim)
 		showText(w, http.StatusForbidden, "No user.")
 	default:
 		o.admit(w, r, who, f.ReturnTo)
 	}
 }
 
+// refuse answers a login that failed. What the provider says of it is for the operator.
+func (o *openID) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	o.attempts.failed(r, "")
+	o.log.WarnContext(r.Context(), "login by OpenID refused", "error", err)
+	showPage(w, http.StatusForbidden, "The login was refused.", link{o.base + "/login", "Try again"})
+}
+
 // admit gives a browser its session and sends it to the page that it wanted.
 func (o *openID) admit(w http.ResponseWriter, r *http.Request, who identity, to string) {
 	o.attempts.passed(r, "")
-	s := session{User: who.name, Role: who.role, Expires: o.now().Add(o.ttl)}
-	if err := setSealed(w, r, o.sessions, sessionCookie, s, o.ttl); err != nil {
+	value, err := sealed(o.sessions, session{User: who.name, Role: who.role, Expires: o.now().Add(o.ttl)})
+	if err != nil {
 		o.away(w, r, err)
 		return
 	}
+	setCookie(w, sessionCookie, value, o.ttl, o.secure)
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, o.base+to, http.StatusFound)
 }
@@ -187,7 +235,7 @@ func (o *openID) away(w http.ResponseWriter, r *http.Request, err error) {
 		o.log.ErrorContext(r.Context(), "login by OpenID fails", "error", err)
 	}
 	w.Header().Set("Retry-After", "5")
-	showPage(w, http.StatusServiceUnavailable, "The login service does not answer.", o.base+"/login", "Try again")
+	showPage(w, http.StatusServiceUnavailable, "The login service does not answer.", link{o.base + "/login", "Try again"})
 }
 
 // returnTo makes sure that a login leads to a page of this service: to no other site, and to nothing but the admin UI.

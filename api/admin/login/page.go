@@ -2,22 +2,28 @@ package login
 
 import (
 	"html"
+	"io"
 	"net/http"
+	"strings"
 )
 
-// showPage answers with a page of a few words and maybe a link.
-func showPage(w http.ResponseWriter, status int, text, link, label string) {
+// link is one of a page.
+type link struct{ href, label string }
+
+// showPage answers with a page of a few words and maybe links.
+func showPage(w http.ResponseWriter, status int, text string, links ...link) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
 	w.WriteHeader(status)
-	page := "<!DOCTYPE html>\n<html lang=\"en\">\n<title>Pandapush</title>\n<p>" + html.EscapeString(text) + "</p>\n"
-	if link != "" {
-		page += `<p><a href="` + html.EscapeString(link) + `">` + html.EscapeString(label) + "</a></p>\n"
+	var page strings.Builder
+	page.WriteString("<!DOCTYPE html>\n<html lang=\"en\">\n<title>Pandapush</title>\n<p>" + html.EscapeString(text) + "</p>\n")
+	for _, l := range links {
+		page.WriteString(`<p><a href="` + html.EscapeString(l.href) + `">` + html.EscapeString(l.label) + "</a></p>\n")
 	}
-	_, _ = w.Write([]byte(page)) // fails only when the browser is gone
+	_, _ = io.WriteString(w, page.String()) // fails only when the browser is gone
 }
 
 // showText answers as the Node version did.

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"sync/atomic"
+	"unicode"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
@@ -29,6 +31,7 @@ type discovery struct {
 	oidc   *oidc.Provider
 	oauth  oauth2.Config
 	verify *oidc.IDTokenVerifier
+	logout string // where the browser logs out of the provider; "" if that is nowhere
 }
 
 func newProvider(cfg OIDC, callback string) *provider {
@@ -56,8 +59,12 @@ func (p *provider) discovered(ctx context.Context) (*discovery, error) {
 		if err != nil {
 			return nil, away("discovery", err)
 		}
+		logout, err := logoutURL(found, p.cfg.ClientID)
+		if err != nil {
+			return nil, away("discovery", err)
+		}
 		p.known.Store(&discovery{
-			oidc: found,
+			oidc: found, logout: logout,
 			oauth: oauth2.Config{
 				ClientID: p.cfg.ClientID, ClientSecret: p.cfg.ClientSecret, Endpoint: found.Endpoint(),
 				RedirectURL: p.callback, Scopes: append([]string{oidc.ScopeOpenID}, p.cfg.Scopes...),
@@ -70,6 +77,24 @@ func (p *provider) discovered(ctx context.Context) (*discovery, error) {
 		return nil, err
 	}
 	return p.known.Load(), nil
+}
+
+// logoutURL returns the address by which a browser ends its login at the provider (RP-Initiated Logout 1.0), or "".
+func logoutURL(p *oidc.Provider, clientID string) (string, error) {
+	var more struct {
+		Logout string `json:"end_session_endpoint"`
+	}
+	if err := p.Claims(&more); err != nil || more.Logout == "" {
+		return "", err
+	}
+	u, err := url.Parse(more.Logout)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" {
+		return "", errors.New("end_session_endpoint is not a web address")
+	}
+	query := u.Query()
+	query.Set("client_id", clientID)
+	u.RawQuery = query.Encode()
+	return u.String(), nil
 }
 
 // authURL is where the browser logs in.
@@ -152,10 +177,9 @@ func (cfg OIDC) identity(claims map[string]json.RawMessage) identity {
 	if json.Unmarshal(claims[cfg.UsernameClaim], &who.name) != nil {
 		return identity{} // no user
 	}
-	if cfg.StripDomain != "" {
-		who.name = strings.Replace(who.name, cfg.StripDomain, "", 1)
-	}
-	if len(who.name) > maxUser {
+	// Only from the end: "ro@example.comot" must not become root.
+	who.name = strings.TrimSuffix(who.name, cfg.StripDomain)
+	if len(who.name) > maxUser || strings.ContainsFunc(who.name, unicode.IsControl) || cfg.unverified(claims) {
 		return identity{}
 	}
 	roles := texts(claims[cfg.RoleClaim])
@@ -166,6 +190,13 @@ func (cfg OIDC) identity(claims map[string]json.RawMessage) identity {
 		who.role = ReadOnly
 	}
 	return who
+}
+
+// unverified reports whether users are known by an address that the provider says it has not verified: anybody may have
+// entered it.
+func (cfg OIDC) unverified(claims map[string]json.RawMessage) bool {
+	verified, said := claims["email_verified"]
+	return cfg.UsernameClaim == "email" && said && string(verified) != "true" && string(verified) != `"true"`
 }
 
 // texts reads a JSON text, or a list of them; nil for anything else.

@@ -217,12 +217,19 @@ func TestOpenID(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range s.browser.Jar.Cookies(jar) {
-		if raw, err := json.Marshal(c); err != nil || strings.Contains(string(raw), "alice") || c.Name == "pandapush_login" {
+		if raw, err := json.Marshal(c); err != nil || strings.Contains(string(raw), "alice") || strings.HasPrefix(c.Name, "pandapush_login") {
 			t.Errorf("cookie %s, %v", raw, err)
 		}
 	}
-	if status, _, page := s.open(t, s.url+"/logout", nil); status != http.StatusOK || !strings.Contains(page, "logged out") {
+	status, _, page = s.open(t, s.url+"/logout", nil)
+	if status != http.StatusOK || !strings.Contains(page, "logged out") {
 		t.Errorf("logout: %d %s", status, page)
+	}
+	elsewhere := regexp.MustCompile(`href="(` + regexp.QuoteMeta(s.provider.issuer) + `[^"]+)"`).FindStringSubmatch(page)
+	if elsewhere == nil || !strings.HasSuffix(elsewhere[1], "?client_id=web") {
+		t.Errorf("the logout leads to %q at the provider", elsewhere)
+	} else if status, at, _ := s.open(t, elsewhere[1], nil); status >= http.StatusBadRequest {
+		t.Errorf("logout at the provider, %v: %d", at, status)
 	}
 	if _, at, _ := s.open(t, s.url+"/admin/", nil); !strings.HasPrefix(at.String(), s.provider.issuer) {
 		t.Errorf("after the logout a page is at %v", at)
@@ -280,11 +287,109 @@ func TestOpenIDRefusesWhatItDidNotBegin(t *testing.T) {
 	if status, _, page := victim.open(t, stolen, nil); status != http.StatusForbidden || !strings.Contains(page, "not completed") {
 		t.Errorf("a login of another browser, with one begun: %d %s", status, page)
 	}
-	for range 10 {
-		victim.open(t, s.url+login.CallbackPath, nil)
+	// A page elsewhere that sends somebody here again and again does not lock them out.
+	for range 20 {
+		victim.open(t, s.url+login.CallbackPath+"?state=x&code=y", nil)
 	}
-	if status, _, _ := victim.open(t, s.url+login.CallbackPath, nil); status != http.StatusTooManyRequests {
-		t.Errorf("after many failures: %d", status)
+	if _, _, page := victim.logIn(t, "/admin/", "bob@example.com"); page != "admin bob" {
+		t.Errorf("after many visits: %s", page)
+	}
+}
+
+// TestOpenIDRefusals holds what comes of a browser's own login with a code that the provider does not know, or without one.
+func TestOpenIDRefusals(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	for i, query := range []string{"code=guess", "error=access_denied", "error=" + strings.Repeat("x", 1000), ""} {
+		begun := s.begin(t, "/admin/")
+		status, _, page := s.open(t, s.url+login.CallbackPath+"?state="+begun+"&"+query, nil)
+		if status != http.StatusForbidden || !strings.Contains(page, "refused") {
+			t.Errorf("refusal %d: %d %s", i+1, status, page)
+		}
+	}
+	text := s.log.String()
+	if strings.Contains(text, "guess") || !strings.Contains(text, "access_denied") || strings.Contains(text, strings.Repeat("x", 101)) {
+		t.Errorf("the log says %s", text)
+	}
+	for range 6 {
+		s.open(t, s.url+login.CallbackPath+"?code=guess&state="+s.begin(t, "/admin/"), nil)
+	}
+	if status, _, _ := s.open(t, s.url+login.CallbackPath+"?code=guess&state="+s.begin(t, "/admin/"), nil); status != http.StatusTooManyRequests {
+		t.Errorf("after ten refusals: %d", status)
+	}
+}
+
+// begin opens a page without a login, and returns the state with which the browser is at the provider.
+func (s *site) begin(t *testing.T, path string) (state string) {
+	t.Helper()
+	before := len(s.steps)
+	s.open(t, s.url+path, nil)
+	for _, step := range s.steps[before:] {
+		if u, err := url.Parse(step); err == nil && u.Query().Get("code_challenge") != "" {
+			return u.Query().Get("state")
+		}
+	}
+	t.Fatalf("%s leads to no login: %v", path, s.steps[before:])
+	return ""
+}
+
+func TestOpenIDInManyTabs(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, nil)
+	flows := func() (n int) {
+		site, err := url.Parse(s.url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range s.browser.Jar.Cookies(site) {
+			if strings.HasPrefix(c.Name, "pandapush_login_") {
+				n++
+			}
+		}
+		return n
+	}
+	// Three tabs are restored at once; the logins end in the order in which they began.
+	var forms []string
+	for range 3 {
+		_, _, page := s.open(t, s.url+"/admin/", nil)
+		forms = append(forms, hiddenID.FindStringSubmatch(page)[1])
+	}
+	for i, id := range forms {
+		form := url.Values{"username": {"alice@example.com"}, "password": {"verysecure"}, "id": {id}}
+		if status, _, page := s.open(t, s.provider.issuer+"login/username", form); page != "root alice" {
+			t.Errorf("tab %d: %d %s", i+1, status, page)
+		}
+	}
+	if n := flows(); n != 0 {
+		t.Errorf("%d cookies of logins are left", n)
+	}
+	s.open(t, s.url+"/logout", nil)
+	for range 100 {
+		s.begin(t, "/admin/")
+		if n := flows(); n > 8 {
+			t.Fatalf("a browser has cookies of %d logins", n)
+		}
+	}
+}
+
+// TestOpenIDCookiesAreSecure holds that cookies of an encrypted site are sent with encryption alone, whatever a proxy says.
+func TestOpenIDCookiesAreSecure(t *testing.T) {
+	t.Parallel()
+	for scheme, want := range map[string]bool{"http": false, "https": true} {
+		p := startProvider(t, "http://localhost"+login.CallbackPath)
+		s := newService(t, login.Config{OIDC: &login.OIDC{
+			Issuer: p.issuer, ClientID: "web", ClientSecret: "secret", RedirectURL: scheme + "://push.example" + login.CallbackPath,
+			Client: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}},
+		}})
+		for _, path := range []string{"/login", "/logout"} {
+			cookies := s.do(http.MethodGet, path).Result().Cookies()
+			if len(cookies) != 1 {
+				t.Fatalf("%s sets %v", path, cookies)
+			}
+			if c := cookies[0]; c.Secure != want || !c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.Path != "/" {
+				t.Errorf("%s of %s sets %v", path, scheme, c)
+			}
+		}
 	}
 }
 
