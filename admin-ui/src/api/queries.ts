@@ -16,6 +16,20 @@ export const queryClient = new QueryClient({
   },
 });
 
+// What a refusal of one request says of the page around it: a login that has ended, an application that is gone. Middleware
+// that is added last sees an answer first, before it is thrown as an error.
+api.use({
+  onResponse({ response: { status }, schemaPath, params }) {
+    if (status === 401 && schemaPath !== "/info") {
+      void queryClient.invalidateQueries({ queryKey: infoQuery.queryKey });
+    }
+    const id = params.path?.applicationId;
+    if (status === 404 && id !== undefined && schemaPath !== "/application/{applicationId}") {
+      void queryClient.invalidateQueries({ queryKey: ["app", id], exact: true });
+    }
+  },
+});
+
 const path = (applicationId: string) => ({ path: { applicationId } });
 
 export const infoQuery = queryOptions({
@@ -50,6 +64,8 @@ export const applicationQuery = (id: string) =>
   queryOptions({
     queryKey: ["app", id],
     queryFn: () => data(api.GET("/application/{applicationId}", { params: path(id) })),
+    // Somebody else may change it, suspend it or delete it.
+    refetchInterval: 10_000,
   });
 
 export const settingsQuery = (id: string) =>

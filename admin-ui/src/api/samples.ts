@@ -48,6 +48,8 @@ function useFollow<Sample extends { at: string }>(key: readonly string[], url: s
       source.addEventListener("error", () => {
         setLive(false);
         if (source.readyState === EventSource.CLOSED) {
+          // Asked for once more, they say why not: an event stream can't.
+          void queryClient.invalidateQueries({ queryKey });
           timer = setTimeout(open, retryAfter);
         }
       });

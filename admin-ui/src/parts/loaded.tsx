@@ -5,10 +5,10 @@ import { RequestError } from "../api/problem.js";
 
 /** What a query found, once it has; until then that it is on its way, or why it failed and how to try again. */
 export function Loaded<T>({ query, children }: { query: UseQueryResult<T>; children: (found: T) => ReactNode }) {
-  if (query.data !== undefined) {
+  if (query.data !== undefined && !isGone(query.error)) {
     return (
       <>
-        {query.isError && <Stale retry={() => void query.refetch()} />}
+        {query.isError && <Stale error={query.error} retry={() => void query.refetch()} />}
         {children(query.data)}
       </>
     );
@@ -23,6 +23,9 @@ export function Loaded<T>({ query, children }: { query: UseQueryResult<T>; child
     </Group>
   );
 }
+
+/** Whether what was there before is not the user's to see any more. */
+const isGone = (error: Error | null) => error instanceof RequestError && (error.status === 403 || error.status === 404);
 
 /** Why something could not be had. */
 export function Failure({ error, retry }: { error: Error; retry?: () => void }) {
@@ -50,7 +53,11 @@ export function Failure({ error, retry }: { error: Error; retry?: () => void }) 
   );
 }
 
-function Stale({ retry }: { retry: () => void }) {
+/** Says that what is shown is not the newest. A login that has ended leaves it there: it may be what somebody is typing. */
+function Stale({ error, retry }: { error: Error; retry: () => void }) {
+  if (error instanceof RequestError && error.status === 401) {
+    return <Failure error={error} />;
+  }
   return (
     <Alert color="yellow" mb="sm" role="status">
       <Group gap="sm">

@@ -36,9 +36,13 @@ export class ConsoleClient {
   constructor(app: string) {
     this.#app = app;
     this.#client.addExtension({ incoming: (message, next) => this.#remember(message, next) });
-    this.#client.on("state", (state) =>
-      this.#say(state === "reconnecting" ? "The connection is lost. Trying again…" : null),
-    );
+    this.#client.on("state", (state, before) => {
+      if (state === "reconnecting") {
+        this.#say("The connection is lost. Trying again…");
+      } else if (state === "connected" && before === "reconnecting") {
+        this.#say("Connected again.");
+      }
+    });
     this.#client.on("gap", () => this.#say("Messages were missed: they are not kept any more.", true));
     this.#client.on("recovered", () => this.#say("Connected again. Nothing was missed."));
     this.#client.on("error", (error) => this.#say(error.message, true));
@@ -139,8 +143,8 @@ export class ConsoleClient {
   }
 
   /** Says something of the subscription, if there is one. */
-  #say(status: string | null, problem = false): void {
-    if (this.#state.channel !== null && status !== null) {
+  #say(status: string, problem = false): void {
+    if (this.#state.channel !== null) {
       this.#set({ ...this.#state, status, problem });
     }
   }
