@@ -190,3 +190,6 @@ func ChannelsChannel(app AppID) Channel { return Channel{"/" + string(app) + "/m
 
 // StatisticsChannel is where app's numbers are told every few seconds.
 func StatisticsChannel(app AppID) Channel { return Channel{"/" + string(app) + "/meta/statistics"} }
+
+// GapChannel is where an application's stream says that it has lost something: see Message.Gap.
+func GapChannel(app AppID) Channel { return Channel{"/" + string(app) + "/meta/gap"} }

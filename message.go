@@ -1,6 +1,9 @@
 package pandapush
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Message is one publication. Its Data is shared by everyone that holds the message: never change it.
 type Message struct {
@@ -11,6 +14,21 @@ type Message struct {
 	Notice  bool      // the server's own: who joined or left a room, which channels are in use
 	Exclude string    // client id of a session that does not get the message; empty: none
 	Expires time.Time // from then on it is no longer delivered, though the stream may still have it; zero: never
+}
+
+// Gap returns why messages before m may be missing, and the newest before them that is not, if that is what m says: the server
+// has put it into the stream, on GapChannel, where Redis was found to have lost its newest entries.
+// Everybody who follows the stream is to be told.
+func (m *Message) Gap() (from Cursor, reason string, ok bool) {
+	if !m.Notice || m.Channel != GapChannel(m.Channel.App()) {
+		return Cursor{}, "", false
+	}
+	var gap struct{ From, Reason string }
+	if json.Unmarshal(m.Data, &gap) != nil {
+		return Cursor{}, "", false
+	}
+	from, err := ParseCursor(m.Channel.App(), gap.From)
+	return from, gap.Reason, err == nil
 }
 
 // Expired reports whether m is past its time. It matters to those who read the past: live messages reach subscribers long

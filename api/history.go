@@ -229,6 +229,9 @@ func (s *Server) scan(ctx context.Context, q *historyQuery) (page historyPage, e
 			}
 			page.entries, bytes = page.entries+1, bytes+len(m.Data)
 			q.pass(m.Cursor.Position)
+			if from, why, ok := m.Gap(); ok && q.since.Epoch != "" && q.gap == nil {
+				q.gap = &gap{why, from.String(), m.Cursor.String()}
+			}
 			if q.pattern.Matches(m.Channel) && !m.Expired(now) {
 				page.messages = append(page.messages, *m)
 			}

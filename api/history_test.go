@@ -140,6 +140,24 @@ func TestHistoryGaps(t *testing.T) {
 	}
 }
 
+// TestHistorySaysWhatIsMarked: where Redis lost its newest messages the stream has a mark, which is a gap for who reads past it.
+func TestHistorySaysWhatIsMarked(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, Config{})
+	f.fill(3)
+	mark := pandapush.Message{Channel: pandapush.GapChannel("app1"), Data: []byte(`{"app":"app1","from":"` + at(2).String() + `","reason":"ahead"}`), Notice: true}
+	if _, err := f.stream.Append(t.Context(), mark); err != nil {
+		t.Fatal(err)
+	}
+	f.fill(3)
+	for query, told := range map[string]bool{"order=oldest&since=" + at(1).String(): true, "since=" + at(1).String(): true, "since=" + at(4).String(): false, "since=7": false} {
+		p := f.history("/app1/public/**?" + query)
+		if (p.Gap != nil) != told || told && (p.Gap.Reason != "ahead" || p.Gap.From != at(2).String() || p.Gap.To != at(4).String()) {
+			t.Errorf("%s: gap %+v", query, p.Gap)
+		}
+	}
+}
+
 // TestHistoryTrimmedWhileItIsRead: what was there when the request came, and was gone when its turn came, is a gap as well.
 func TestHistoryTrimmedWhileItIsRead(t *testing.T) {
 	t.Parallel()

@@ -200,25 +200,25 @@ func (e *Server) checkReach(ctx context.Context, s *session, f *feed) error {
 	if checked {
 		return nil
 	}
-	gap, to, err := e.gap(ctx, f.tenant, cursor)
+	why, to, err := e.gap(ctx, f.tenant, cursor)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	f.checked = true
-	if gap == "" {
+	if why == "" {
 		s.mu.Unlock()
 		return nil
 	}
 	f.epoch = to.Epoch
-	if gap == pandapush.GapTrimmed {
+	if why == pandapush.GapTrimmed {
 		s.reachedLocked(f, nil, to.Position)
 	} else { // it is another stream, and all of it is news
 		f.position, f.low = to.Position, to.Position
 		f.taken, f.safe = f.low, f.low
 	}
 	s.mu.Unlock()
-	s.tellGap(f.app, cursor, to, gap)
+	s.tellGap(f.app, gap{cursor, to, why})
 	return nil
 }
 

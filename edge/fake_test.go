@@ -141,6 +141,20 @@ func (m *memory) lose(app pandapush.AppID) {
 	}
 }
 
+// rollBack loses the newest entries of a stream, and marks the place as activate.lua does.
+func (m *memory) rollBack(t *testing.T, app pandapush.AppID, entries int) {
+	t.Helper()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s := m.streamLocked(app)
+	s.entries = s.entries[:len(s.entries)-entries]
+	from := pandapush.Cursor{Epoch: s.epoch, Position: s.entries[len(s.entries)-1].Cursor.Position}
+	data := fmt.Sprintf(`{"app":%q,"from":%q,"reason":%q}`, app, from, pandapush.GapAhead)
+	if _, err := m.appendLocked(pandapush.Message{Channel: pandapush.GapChannel(app), Data: []byte(data), Notice: true}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func (n *memoryNode) Append(_ context.Context, message pandapush.Message) (pandapush.Cursor, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

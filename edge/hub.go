@@ -88,6 +88,10 @@ func (h *hub) Deliver(app pandapush.AppID, entries []pandapush.Message) {
 	for i := range entries {
 		t.current = encode(&entries[i])
 		t.window.add(t.current)
+		if t.current.gap != nil {
+			t.subs.Each(func(s *session) { t.visitLocked([]*session{s}) })
+			continue
+		}
 		t.subs.Match(t.current.channel, t.visit)
 	}
 	t.current = nil
@@ -115,6 +119,9 @@ func after(cursor pandapush.Cursor, entries []pandapush.Message) []pandapush.Mes
 // encode makes the form of a message that all sessions share.
 func encode(m *pandapush.Message) *delivery {
 	channel := m.Channel.String()
+	if from, reason, ok := m.Gap(); ok {
+		return &delivery{app: m.Channel.App(), channel: channel, position: m.Cursor.Position, gap: &gap{from, m.Cursor, reason}}
+	}
 	event := appendEventHead(make([]byte, 0, len(m.Data)+len(channel)+160), "", m.Cursor)
 	from := len(event)
 	if m.Notice {

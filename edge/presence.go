@@ -167,8 +167,8 @@ func (s *session) renewSnapshots(subs map[string]pandapush.Subscription) {
 
 // takesLocked reports whether one of the session's subscriptions takes d, wherever they have got to.
 func (s *session) takesLocked(d *delivery) bool {
-	for pattern := range candidates(d.channel) {
-		if sub := s.subs.find(pattern); sub != nil && sub.takes(d) {
+	for sub := range s.matchingLocked(d) {
+		if sub.takes(d) {
 			return true
 		}
 	}

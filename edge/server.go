@@ -150,20 +150,16 @@ func (e *Server) Deliver(app pandapush.AppID, entries []pandapush.Message) {
 	e.hub.Deliver(app, entries)
 }
 
-// Gap takes the news that the stream of app is not the one it was: what was between from and to may be lost. Who is
-// subscribed is told. It does not block.
+// Gap takes the news that the stream of app is another one now, or that what was between from and to was removed before it
+// was read. Who is subscribed is told. It does not block.
 func (e *Server) Gap(app pandapush.AppID, from, to pandapush.Cursor) {
 	reason := pandapush.GapEpoch
-	switch {
-	case from.Epoch != to.Epoch:
-	case from.Position.Compare(to.Position) < 0:
+	if from.Epoch == to.Epoch {
 		reason = pandapush.GapTrimmed
-	default:
-		reason = pandapush.GapAhead
 	}
 	for _, s := range e.hub.Gap(app, to) {
 		e.stats.resumes.WithLabelValues("gap").Inc()
-		s.tellGap(app, from, to, reason)
+		s.tellGap(app, gap{from, to, reason})
 	}
 }
 

@@ -107,6 +107,12 @@ func (s *session) push(d *delivery) (queued, schedule bool) {
 }
 
 func (s *session) queueLocked(d *delivery) {
+	if d.gap != nil {
+		s.server.stats.resumes.WithLabelValues("gap").Inc()
+		told := s.gapDelivery(d.app, *d.gap)
+		told.app, told.channel, told.position = d.app, d.channel, d.position
+		d = told
+	}
 	s.queue = append(s.queue, d)
 	s.queued += len(d.wire)
 	if s.poll != nil {
@@ -304,9 +310,8 @@ func (s *session) wantsLocked(f *feed, d *delivery) bool {
 		return false
 	}
 	wanted := false
-	for pattern := range candidates(d.channel) {
-		sub := s.subs.find(pattern)
-		if sub == nil || !sub.takes(d) {
+	for sub := range s.matchingLocked(d) {
+		if !sub.takes(d) {
 			continue
 		}
 		if !sub.lagging && d.position.Compare(f.position) <= 0 {
@@ -315,6 +320,25 @@ func (s *session) wantsLocked(f *feed, d *delivery) bool {
 		wanted = true
 	}
 	return wanted
+}
+
+// matchingLocked yields the subscriptions whose patterns match d: all of the application, if it tells of a gap.
+func (s *session) matchingLocked(d *delivery) func(yield func(*subscription) bool) {
+	return func(yield func(*subscription) bool) {
+		if d.gap != nil {
+			for _, sub := range s.subs {
+				if sub.pattern.App() == d.app && !yield(sub) {
+					return
+				}
+			}
+			return
+		}
+		for pattern := range candidates(d.channel) {
+			if sub := s.subs.find(pattern); sub != nil && !yield(sub) {
+				return
+			}
+		}
+	}
 }
 
 // candidates yields the patterns that match a channel.
@@ -335,14 +359,14 @@ func candidates(channel string) func(yield func(string) bool) {
 // maxIndexed is up to how many channels the window's index is used; beyond that, a scan is no slower.
 const maxIndexed = 16
 
-// channelsLocked returns the channels that a feed's subscriptions name, or nil if they can't be listed.
+// channelsLocked returns the channels that a feed's subscriptions name, and that of gaps, or nil if they can't be listed.
 func (s *session) channelsLocked(app pandapush.AppID) []string {
-	channels := make([]string, 0, 4)
+	channels := append(make([]string, 0, 4), pandapush.GapChannel(app).String())
 	for _, sub := range s.subs {
 		if sub.pattern.App() != app {
 			continue
 		}
-		if sub.pattern.Wild() || len(channels) == maxIndexed {
+		if sub.pattern.Wild() || len(channels) > maxIndexed {
 			return nil
 		}
 		channels = append(channels, sub.pattern.String())
@@ -386,15 +410,17 @@ func (s *session) reposition(t *tenant, to pandapush.Cursor) bool {
 	return true
 }
 
-// tellGap queues the news that messages of an application may be missing between two cursors.
-func (s *session) tellGap(app pandapush.AppID, from, to pandapush.Cursor, reason string) {
+// tellGap queues the news that messages of an application may be missing.
+func (s *session) tellGap(app pandapush.AppID, g gap) { s.tell(s.gapDelivery(app, g)) }
+
+// gapDelivery makes the form in which the session's client is told of a gap.
+func (s *session) gapDelivery(app pandapush.AppID, g gap) *delivery {
 	if s.follower {
-		event := appendEventHead(nil, "gap", to)
-		event = bayeux.AppendGapDetail(event, app, from, to, reason)
-		s.tell(&delivery{event: append(event, eventTail...)})
-		return
+		event := appendEventHead(nil, "gap", g.to)
+		event = bayeux.AppendGapDetail(event, app, g.from, g.to, g.reason)
+		return &delivery{event: append(event, eventTail...)}
 	}
-	s.tell(&delivery{wire: bayeux.AppendGap(nil, s.id, app, from, to, reason)})
+	return &delivery{wire: bayeux.AppendGap(nil, s.id, app, g.from, g.to, g.reason)}
 }
 
 // tell queues a message of the server's own, which has no place in a stream.

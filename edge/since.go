@@ -67,11 +67,11 @@ func (e *Server) rewind(ctx context.Context, start *bayeux.Start, since string, 
 	if err := t.join(ctx); err != nil {
 		return err
 	}
-	gap, to, err := e.gap(ctx, t, cursor)
+	why, to, err := e.gap(ctx, t, cursor)
 	if err != nil {
 		return err
 	}
-	start.Cursor, start.Gap, start.GapTo = cursor, gap, to
+	start.Cursor, start.Gap, start.GapTo = cursor, why, to
 	return nil
 }
 

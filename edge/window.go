@@ -16,8 +16,15 @@ type delivery struct {
 	wire     []byte // the Bayeux message, a JSON object on one line
 	event    []byte // the same as a server-sent event, of which wire is a part
 	notice   bool   // the server's own
+	gap      *gap   // set if it says that messages were lost, which is for every session; it has no wire form, as each gets its own
 	exclude  string // client id of a session that does not get it; empty: none
 	expires  int64  // Unix time in milliseconds from which on nobody gets it any more; 0: never
+}
+
+// gap says that messages between two cursors may be missing, and why: one of the reasons of package pandapush.
+type gap struct {
+	from, to pandapush.Cursor
+	reason   string
 }
 
 // keptFrom reports whether the session with that id is not to get d, although it subscribes to its channel.

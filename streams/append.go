@@ -232,16 +232,18 @@ func (a *appender) send(ctx context.Context, batch []*pendingAppend) {
 	for _, c := range together {
 		a.settleOnce(c, generation)
 	}
-	rest := batch[:0:0]
+	settled, rest := batch[:0], batch[:0:0]
 	for _, p := range batch {
 		if p.err == nil && !a.settle(p) {
 			rest = append(rest, p)
-			continue
+		} else {
+			settled = append(settled, p)
 		}
-		p.settled()
 	}
+	a.finish(settled)
 	if len(rest) > 0 {
 		a.sendNew(ctx, rest)
+		a.finish(rest)
 	}
 }
 
@@ -286,7 +288,7 @@ func (a *appender) sendNew(ctx context.Context, batch []*pendingAppend) {
 			}
 			continue
 		}
-		asked := activate(ctx, pipe, a.keys.app(app), app, pandapush.Position{})
+		asked := activate(ctx, pipe, a.keys.app(app), app, a.epochs.last(app))
 		finish[i] = func() (pandapush.Cursor, bool, error) {
 			stream, err := asked.result()
 			if err != nil {
@@ -302,14 +304,16 @@ func (a *appender) sendNew(ctx context.Context, batch []*pendingAppend) {
 		} else {
 			a.epochs.put(p.message.Channel.App(), p.cursor.Epoch, generation)
 		}
-		p.settled()
 	}
 }
 
-// settled tells the caller, if it waits, that p has its outcome.
-func (p *pendingAppend) settled() {
-	if p.done != nil {
-		p.done <- struct{}{}
+// finish tells those callers that wait that their appends have an outcome.
+func (a *appender) finish(batch []*pendingAppend) {
+	a.epochs.appended(batch)
+	for _, p := range batch {
+		if p.done != nil {
+			p.done <- struct{}{}
+		}
 	}
 }
 
@@ -320,8 +324,9 @@ func unavailable(err error) error { return fmt.Errorf("%w: %w", pandapush.ErrUna
 type epochs struct {
 	mu       sync.RWMutex
 	of       map[pandapush.AppID]pandapush.Epoch
-	scripted map[pandapush.AppID]bool // whether the Redis of the stream knows append-once.lua by its hash
-	count    uint64                   // how often they were forgotten
+	newest   map[pandapush.AppID]pandapush.Cursor // that was appended; never forgotten, so that a loss is noticed
+	scripted map[pandapush.AppID]bool             // whether the Redis of the stream knows append-once.lua by its hash
+	count    uint64                               // how often they were forgotten
 }
 
 func (e *epochs) get(app pandapush.AppID) (pandapush.Epoch, bool) {
@@ -367,6 +372,41 @@ func (e *epochs) setScript(app pandapush.AppID, known bool, generation uint64) {
 		e.scripted = make(map[pandapush.AppID]bool)
 	}
 	e.scripted[app] = known
+}
+
+// appended notes what has been appended.
+func (e *epochs) appended(batch []*pendingAppend) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, p := range batch {
+		if p.err == nil {
+			e.noteLocked(p.message.Channel.App(), p.cursor)
+		}
+	}
+}
+
+func (e *epochs) noteLocked(app pandapush.AppID, at pandapush.Cursor) {
+	if before := e.newest[app]; before.Epoch == at.Epoch && before.Position.Compare(at.Position) >= 0 {
+		return // a repeated append is as old as the first
+	}
+	if e.newest == nil {
+		e.newest = make(map[pandapush.AppID]pandapush.Cursor)
+	}
+	e.newest[app] = at
+}
+
+// last returns where the newest entry is that was appended to a stream from here, or zero if none was.
+func (e *epochs) last(app pandapush.AppID) pandapush.Cursor {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.newest[app]
+}
+
+// note is appended for one stream.
+func (e *epochs) note(app pandapush.AppID, at pandapush.Cursor) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.noteLocked(app, at)
 }
 
 func (e *epochs) forget() {

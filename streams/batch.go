@@ -75,6 +75,7 @@ func (s *Streams) appendFirst(ctx context.Context, b *backend, app pandapush.App
 		return nil, err
 	}
 	b.appender.epochs.put(app, cursors[0].Epoch, generation)
+	b.appender.epochs.note(app, cursors[len(cursors)-1])
 	return cursors, nil
 }
 

@@ -11,6 +11,7 @@
 //	pp:{b}:<app>:log         stream  Append, AppendAll, AppendIf, presence*.lua;    trimmed by count and age
 //	                                 fields: see entry.go
 //	pp:{b}:<app>:epoch       string  activate.lua, append.lua, presence*.lua        with the application
+//	pp:{b}:<app>:mark        string  activate.lua: id of the last mark of a loss    with the application
 //	pp:{b}:<app>:idem:<key>  string  AppendIf: fingerprint and cursors of messages  after the caller's window
 //	pp:{b}:<app>:limit:<nm>  hash    lease.lua: tokens, and the nodes taking them    once it would be full
 //	pp:{b}:apps              set     as the epochs: applications with a log         -
@@ -29,7 +30,7 @@
 //	pp:{0}:shares            hash    share.lua: node to what it tells of itself     15 seconds after the last
 //	pp:{0}:share-leases      zset    share.lua: node to when that ends              with it
 //	pp:{0}:control           stream  Notify: kind, app, key                         trimmed to about 1,000
-//	pp:{0}:control-epoch     string  activate.lua                                   -
+//	pp:{0}:control-epoch     string  activate.lua; control-mark, too                -
 //	pp:{b}:wake-<node>       stream  Join: ends the node's blocked read             a minute after the last join
 //	pp:{b}:trim              string  the age sweep's lock                           after 25 seconds
 //	pp:buckets               string  Open: the number of buckets                    -
@@ -73,8 +74,11 @@
 //   - After a join every entry past the returned cursor is delivered, in order and once (P1). Reads always start at a
 //     concrete id. An entry whose id does not follow the previous one is dropped and counted.
 //   - When Redis goes away the positions stay. When it comes back every stream is compared with its position over the very
-//     connection that will read it, so that no reconnect goes unnoticed. If the epoch is the same, and the entry last read
-//     has not been replaced by older ones, reading resumes; otherwise Gap is called, and reading goes on with what is there.
+//     connection that will read it, so that no reconnect goes unnoticed. If the epoch is the same reading
+//     resumes; otherwise Gap is called, and reading goes on with what is there.
+//   - A failover or a restored backup may lose the newest entries of a stream. A node that has read or appended one of them
+//     notices when it comes back, and appends a mark after all that may be lost (activate.lua): an entry like any other, so
+//     every reader comes to it in its place and once, on all nodes, also one that was away and reads on from an old cursor.
 //   - Notices reach running nodes within a second. A node that starts, or finds the control stream lost, is given a notice
 //     that anything may have changed.
 //   - A session has one owner: its fence grows with every claim, and a save with an older one fails. What an owner writes
@@ -90,8 +94,8 @@
 //     without one after a while, and a node that missed that it lost a session finds out when it saves it.
 //   - A FLUSHALL under running nodes goes unnoticed until a connection breaks; until then messages of streams that
 //     another node has created again carry the old epoch.
-//   - Asynchronous replication may lose the newest entries in a failover. A reader that had them notices; one that had not
-//     yet read them can't.
+//   - Entries that are lost in a failover are noticed only by nodes that had read or appended them and run on. Those that
+//     only appended notice with their next append to that stream, or when somebody joins it.
 //
 // # Goroutines
 //

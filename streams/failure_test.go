@@ -82,24 +82,60 @@ func TestEmptyRedis(t *testing.T) {
 	a.Await("shop", again)
 }
 
-// TestOlderRedis restarts Redis with the data of a moment before: the positions that readers had reached are gone.
+// TestOlderRedis restarts Redis with the data of a moment before: of what was published since, the node knows that appended it,
+// and marks the place in the stream for all who read it ever after.
 func TestOlderRedis(t *testing.T) {
 	t.Parallel()
 	server := streamstest.Start(t, streamstest.Options{})
 	a := streamstest.Open(t, on(server, "a"))
-	a.MustJoin("shop")
 	kept := a.Send("/shop/public/x", `1`)
 	if err := server.Client().Save(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
 	lost := a.Send("/shop/public/x", `2`)
-	a.Await("shop", lost)
 	server.Kill()
 	server.Restart()
-	if gap := a.AwaitGap("shop"); gap.From != lost || gap.To != kept {
-		t.Errorf("gap %+v, want one from %v to %v", gap, lost, kept)
+	after := sendWhenBack(t, a, "/shop/public/x")
+	all, err := a.Range(t.Context(), "shop", pandapush.Position{}, pandapush.Position{}, 10)
+	if err != nil || len(all) != 3 || all[0].Cursor != kept || all[1].Cursor != after {
+		t.Fatalf("the stream has %v, %v", all, err)
 	}
-	a.Await("shop", sendWhenBack(t, a, "/shop/public/x"))
+	from, reason, ok := all[2].Gap()
+	if !ok || from != kept || reason != pandapush.GapAhead || all[2].Cursor.Position.Compare(lost.Position) <= 0 {
+		t.Errorf("the mark is %+v", all[2])
+	}
+}
+
+// TestOlderRedisIsNoticedByReaders: a node that had read what is lost marks the place, and every reader comes to the mark.
+func TestOlderRedisIsNoticedByReaders(t *testing.T) {
+	t.Parallel()
+	server := streamstest.Start(t, streamstest.Options{})
+	a, b := streamstest.Open(t, on(server, "a")), streamstest.Open(t, on(server, "b"))
+	a.MustJoin("shop")
+	b.MustJoin("shop")
+	kept := a.Send("/shop/public/x", `1`)
+	if err := server.Client().Save(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	lost := streamstest.Open(t, on(server, "c")).Send("/shop/public/x", `2`)
+	a.Await("shop", lost)
+	b.Await("shop", lost)
+	server.Kill()
+	server.Restart()
+	mark := a.AwaitMark("shop")
+	if from, _, _ := mark.Gap(); from != kept || mark.Cursor.Position.Compare(lost.Position) <= 0 {
+		t.Errorf("mark at %v: %s", mark.Cursor, mark.Data)
+	}
+	after := sendWhenBack(t, a, "/shop/public/x")
+	for _, n := range []*streamstest.Node{a, b} {
+		got := n.Await("shop", after)
+		if len(got) != 4 || got[2].Cursor != mark.Cursor {
+			t.Errorf("delivered %v", got)
+		}
+		if len(n.Gaps()) > 0 {
+			t.Errorf("gaps %v beside the mark", n.Gaps())
+		}
+	}
 }
 
 // TestAwayRedis: while Redis is away everything that needs it says so, and what does not goes on.

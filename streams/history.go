@@ -24,7 +24,7 @@ const (
 func (s *Streams) Tail(ctx context.Context, app pandapush.AppID) (pandapush.Cursor, error) {
 	// Thousands of clients may subscribe at a time: those that ask together get one answer.
 	asked, err := s.of[bucketOf(app)].calls.doShared(ctx, "tail "+string(app), func() redis.Cmder {
-		return newActivation(context.WithoutCancel(ctx), s.keys.app(app), app, pandapush.Position{}).cmd
+		return newActivation(context.WithoutCancel(ctx), s.keys.app(app), app, pandapush.Cursor{}).cmd
 	})
 	if err != nil {
 		return pandapush.Cursor{}, fmt.Errorf("tail: %w", err)
@@ -131,7 +131,7 @@ func (s *Streams) page(
 // The stream is made if there is none. The error wraps pandapush.ErrUnavailable or is ctx's.
 func (s *Streams) Rewind(ctx context.Context, app pandapush.AppID, count int64, age time.Duration) (pandapush.Cursor, error) {
 	k := s.keys.app(app)
-	asked := newActivation(ctx, k, app, pandapush.Position{})
+	asked := newActivation(ctx, k, app, pandapush.Cursor{})
 	count = max(0, min(count, maxRewind))
 	cmd := rewindScript.call(ctx, []string{k.log}, count)
 	if err := s.of[bucketOf(app)].calls.do(ctx, asked.cmd, cmd); err != nil {
@@ -190,7 +190,7 @@ func rewound(reply []string, last pandapush.Position, count int64, age time.Dura
 // pandapush.ErrUnavailable or is ctx's.
 func (s *Streams) Span(ctx context.Context, app pandapush.AppID) (pandapush.Span, error) {
 	k := s.keys.app(app)
-	asked := newActivation(ctx, k, app, pandapush.Position{})
+	asked := newActivation(ctx, k, app, pandapush.Cursor{})
 	cmd := spanScript.call(ctx, []string{k.log})
 	if err := s.of[bucketOf(app)].calls.do(ctx, asked.cmd, cmd); err != nil {
 		return pandapush.Span{}, fmt.Errorf("span: %w", err)

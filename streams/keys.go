@@ -21,9 +21,9 @@ type keys string
 const sessionPrefix = "session-"
 
 // appKeys are the keys of one application. They share a hash tag, so one script may touch them all.
-type appKeys struct{ log, epoch, apps string }
+type appKeys struct{ log, epoch, apps, mark string }
 
-// all returns the keys in the order in which the scripts take them.
+// all returns the keys that most scripts take, in their order.
 func (k appKeys) all() []string { return []string{k.log, k.epoch, k.apps} }
 
 // bucketOf says where an application lives, or a session. Changing it would lose every stream: it is pinned by a test.
@@ -38,7 +38,8 @@ func (k keys) bucket(b int) string { return string(k) + ":{" + strconv.Itoa(b) +
 // app returns the keys of one application.
 func (k keys) app(app pandapush.AppID) appKeys {
 	bucket := k.bucket(bucketOf(app))
-	return appKeys{log: bucket + string(app) + ":log", epoch: bucket + string(app) + ":epoch", apps: bucket + "apps"}
+	own := bucket + string(app)
+	return appKeys{log: own + ":log", epoch: own + ":epoch", apps: bucket + "apps", mark: own + ":mark"}
 }
 
 // log returns just the name of the application's stream.
@@ -49,7 +50,7 @@ func (k keys) log(app pandapush.AppID) string {
 // control returns the keys of the control stream, in the shape of an application's because it is read as one.
 func (k keys) control() appKeys {
 	bucket := k.bucket(0)
-	return appKeys{log: bucket + "control", epoch: bucket + "control-epoch", apps: k.apps(0)}
+	return appKeys{log: bucket + "control", epoch: bucket + "control-epoch", apps: k.apps(0), mark: bucket + "control-mark"}
 }
 
 // apps names the set of the applications that have a stream in bucket b.

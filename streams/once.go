@@ -68,9 +68,12 @@ func (s *Streams) appendTogether(
 	ctx context.Context, messages []pandapush.Message, c pandapush.Condition,
 ) (cursors []pandapush.Cursor, repeated bool, err error) {
 	app, start := messages[0].Channel.App(), time.Now()
-	cmd := newAppend(ctx, s.keys, s.maxLen(app), messages, c)
-	if err = s.of[bucketOf(app)].calls.do(ctx, cmd); err == nil {
+	cmd, b := newAppend(ctx, s.keys, s.maxLen(app), messages, c), s.of[bucketOf(app)]
+	if err = b.calls.do(ctx, cmd); err == nil {
 		cursors, repeated, err = appended(app, cmd, len(messages))
+	}
+	if err == nil {
+		b.appender.epochs.note(app, cursors[len(cursors)-1])
 	}
 	s.count(messages, start, repeated, err)
 	return cursors, repeated, err

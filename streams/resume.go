@@ -14,14 +14,18 @@ import (
 const activateBatch = 500
 
 // resume asks where the streams of feeds stand, over the connection that will read them. Those that are new begin at
-// their end; those that were read before go on from their position, after a gap if that is no longer part of the stream.
+// their end; those that were read before go on from their position, or after a gap if there is another stream now.
 func (r *reader) resume(ctx context.Context, conn *redis.Conn, feeds []*feed, h Handlers) error {
 	feeds = slices.DeleteFunc(feeds, func(f *feed) bool { return f.plain })
 	for chunk := range slices.Chunk(feeds, activateBatch) {
 		pipe := conn.Pipeline()
 		asked := make([]activation, len(chunk))
 		for i, f := range chunk {
-			asked[i] = activate(ctx, pipe, f.keys, f.app, f.at.Position)
+			seen := f.at
+			if !f.active && f.app != "" {
+				seen = r.backend.appender.epochs.last(f.app)
+			}
+			asked[i] = activate(ctx, pipe, f.keys, f.app, seen)
 		}
 		if _, err := pipe.Exec(ctx); err != nil {
 			return fmt.Errorf("activate: %w", err)
@@ -48,31 +52,28 @@ func (r *reader) resume(ctx context.Context, conn *redis.Conn, feeds []*feed, h 
 func (r *reader) place(f *feed, stream standing) {
 	from := f.at
 	to, lost := goOn(from, stream)
-	first := r.move(f, to)
-	switch {
+	if lost || stream.lost {
+		r.log.Warn("streams: Redis has lost entries", "app", f.app, "from", from.Position.String(), "all", lost)
+	}
+	switch first := r.move(f, to); {
 	case first:
 		f.sink.begin(to)
 	case lost:
-		r.log.Warn("streams: Redis has lost entries", "app", f.app, "from", from.Position.String(), "to", to.Position.String(),
-			"same_epoch", from.Epoch == to.Epoch)
 		f.sink.gap(from, to)
 	}
 }
 
-// goOn decides from where a stream is read on that was read up to from, and whether entries may have been lost. A zero
-// from is one that was never read.
+// goOn decides from where a stream is read on that was read up to from, and whether it is another one, so that everything up to
+// there is lost. A zero from is one that was never read. Where only the newest entries are lost there is nothing to decide: the
+// mark of that comes after from.
 func goOn(from pandapush.Cursor, stream standing) (to pandapush.Cursor, lost bool) {
-	switch {
-	case from.Epoch == "":
+	switch from.Epoch {
+	case "":
 		return pandapush.Cursor{Epoch: stream.epoch, Position: stream.last}, false
-	case from.Epoch != stream.epoch: // another stream: all of it is new
-		return pandapush.Cursor{Epoch: stream.epoch}, true
-	case stream.last.Compare(from.Position) < 0: // an older Redis: what it appends next is new
-		return pandapush.Cursor{Epoch: stream.epoch, Position: stream.last}, true
-	case stream.before != pandapush.Position{}: // an older Redis, that others have appended to since
-		return pandapush.Cursor{Epoch: stream.epoch, Position: stream.before}, true
+	case stream.epoch:
+		return from, false
 	}
-	return from, false
+	return pandapush.Cursor{Epoch: stream.epoch}, true // all of it is new
 }
 
 // move sets the position of f, makes it active and reports whether it was not before.

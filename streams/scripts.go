@@ -94,9 +94,7 @@ func (*script) NoRetry() bool { return true }
 type standing struct {
 	epoch pandapush.Epoch
 	last  pandapush.Position // id of the newest entry ever made, trimmed or not
-	// before is the newest entry at or before the position that was asked about, if that position's own entry is gone
-	// but older ones are there; else zero.
-	before pandapush.Position
+	lost  bool               // entries have just been found to be lost; a mark in the stream says so
 }
 
 // activation is the reply of activate.lua that is still to come.
@@ -109,19 +107,20 @@ func eval(ctx context.Context, pipe redis.Pipeliner, s *script) *script {
 	return s
 }
 
-// activate queues activate.lua. A zero position asks about none.
-func activate(ctx context.Context, pipe redis.Pipeliner, k appKeys, app pandapush.AppID, at pandapush.Position) activation {
+// activate queues activate.lua for somebody who has read or written a stream up to a cursor; a zero one is of nobody.
+func activate(ctx context.Context, pipe redis.Pipeliner, k appKeys, app pandapush.AppID, at pandapush.Cursor) activation {
 	a := newActivation(ctx, k, app, at)
 	eval(ctx, pipe, a.cmd)
 	return a
 }
 
-func newActivation(ctx context.Context, k appKeys, app pandapush.AppID, at pandapush.Position) activation {
+func newActivation(ctx context.Context, k appKeys, app pandapush.AppID, at pandapush.Cursor) activation {
 	position := ""
-	if at != (pandapush.Position{}) {
-		position = at.String()
+	if at.Position != (pandapush.Position{}) {
+		position = at.Position.String()
 	}
-	return activation{activateScript.call(ctx, k.all(), string(pandapush.NewEpoch(app)), string(app), position)}
+	return activation{activateScript.call(ctx, append(k.all(), k.mark),
+		string(pandapush.NewEpoch(app)), string(app), position, string(at.Epoch))}
 }
 
 func (a activation) result() (standing, error) {
@@ -132,15 +131,9 @@ func (a activation) result() (standing, error) {
 	if len(reply) != 3 {
 		return standing{}, fmt.Errorf("activate.lua returned %d values", len(reply))
 	}
-	s := standing{epoch: pandapush.Epoch(reply[0])}
+	s := standing{epoch: pandapush.Epoch(reply[0]), lost: reply[2] != ""}
 	if s.last, err = pandapush.ParsePosition(reply[1]); err != nil {
 		return standing{}, fmt.Errorf("last id of the stream: %w", err)
-	}
-	if reply[2] == "" {
-		return s, nil
-	}
-	if s.before, err = pandapush.ParsePosition(reply[2]); err != nil {
-		return standing{}, fmt.Errorf("id of an entry: %w", err)
 	}
 	return s, nil
 }

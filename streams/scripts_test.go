@@ -52,7 +52,7 @@ func withClient(t *testing.T, o *redis.Options, test func(t *testing.T, client *
 func position(millis uint64) pandapush.Position { return pandapush.Position{Millis: millis} }
 
 // ask runs activate.lua for the application "shop".
-func ask(t *testing.T, client *redis.Client, at pandapush.Position) standing {
+func ask(t *testing.T, client *redis.Client, at pandapush.Cursor) standing {
 	t.Helper()
 	pipe := client.Pipeline()
 	asked := activate(t.Context(), pipe, keys("pp").app("shop"), "shop", at)
@@ -81,37 +81,102 @@ func TestActivateScript(t *testing.T) {
 	eachRedis(t, func(t *testing.T, client *redis.Client) {
 		t.Helper()
 		ctx, k := t.Context(), keys("pp").app("shop")
-		first := ask(t, client, pandapush.Position{})
-		if !first.epoch.Of("shop") || first.last != position(0) || first.before != position(0) {
+		first := ask(t, client, pandapush.Cursor{})
+		at := func(millis uint64) pandapush.Cursor {
+			return pandapush.Cursor{Epoch: first.epoch, Position: position(millis)}
+		}
+		if !first.epoch.Of("shop") || first.last != position(0) || first.lost {
 			t.Errorf("a new stream stands at %+v", first)
 		}
 		if apps := client.SMembers(ctx, k.apps).Val(); len(apps) != 1 || apps[0] != "shop" {
 			t.Errorf("applications with a stream: %v", apps)
 		}
-		if again := ask(t, client, pandapush.Position{}); again != first {
+		if again := ask(t, client, pandapush.Cursor{}); again != first {
 			t.Errorf("asked again: %+v, want %+v", again, first)
 		}
 
 		add(t, client, "5-0", "7-0", "9-0")
-		for at, before := range map[uint64]uint64{5: 0, 9: 0, 3: 0, 8: 7, 12: 9} {
-			if s := ask(t, client, position(at)); s.last != position(9) || s.before != position(before) || s.epoch != first.epoch {
-				t.Errorf("asked for %d: %+v, want last 9 and before %d", at, s, before)
+		for _, millis := range []uint64{5, 9, 3} {
+			if s := ask(t, client, at(millis)); s.last != position(9) || s.lost || s.epoch != first.epoch {
+				t.Errorf("asked for %d: %+v, want last 9 and no loss", millis, s)
 			}
 		}
 		client.XTrimMaxLen(ctx, k.log, 0)
-		if s := ask(t, client, position(7)); s.last != position(9) || s.before != position(0) {
+		if s := ask(t, client, at(7)); s.last != position(9) || s.lost {
 			t.Errorf("trimmed to nothing: %+v", s)
 		}
 		client.Del(ctx, k.log)
-		if s := ask(t, client, position(7)); s.epoch == first.epoch || s.last != position(0) {
+		if s := ask(t, client, at(7)); s.epoch == first.epoch || s.last != position(0) || s.lost {
 			t.Errorf("deleted: %+v has the epoch of the lost stream", s)
 		}
 		add(t, client, "5-0")
 		client.Del(ctx, k.epoch)
-		if s := ask(t, client, position(5)); !s.epoch.Of("shop") || s.epoch == first.epoch || s.last != position(5) {
+		if s := ask(t, client, at(5)); !s.epoch.Of("shop") || s.epoch == first.epoch || s.last != position(5) {
 			t.Errorf("without an epoch: %+v", s)
 		}
 	})
+}
+
+// TestLossIsMarked: where entries are missing that somebody has seen, an entry says so, once, after all that may be lost.
+func TestLossIsMarked(t *testing.T) {
+	t.Parallel()
+	const soon = 1 << 45 // a clock that is far ahead of this machine's
+	for name, c := range map[string]struct {
+		left []string // ids
+		seen uint64
+		from string
+	}{
+		"the newest are lost":                  {[]string{"5-0", "7-0"}, 9, "7-0"},
+		"and others were appended since":       {[]string{"5-0", "7-0", "12-0"}, 9, "7-0"},
+		"they are of a machine that is ahead":  {[]string{"5-0", "7-0"}, soon, "7-0"},
+		"and so is the one with the stream":    {[]string{"5-0", "70368744177664-0"}, soon, "5-0"},
+		"all that was left has been trimmed":   {[]string{}, 9, "7-0"},
+		"there was one more than there is now": {[]string{"9-0"}, 10, "9-0"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachRedis(t, func(t *testing.T, client *redis.Client) {
+				t.Helper()
+				ctx, log := t.Context(), keys("pp").log("shop")
+				epoch := ask(t, client, pandapush.Cursor{}).epoch
+				if len(c.left) == 0 {
+					add(t, client, "7-0")
+					client.XTrimMaxLen(ctx, log, 0)
+				}
+				add(t, client, c.left...)
+				seen := pandapush.Cursor{Epoch: epoch, Position: position(c.seen)}
+				s := ask(t, client, seen)
+				if !s.lost || s.last.Compare(seen.Position) <= 0 {
+					t.Fatalf("%+v", s)
+				}
+				entries := client.XRange(ctx, log, s.last.String(), "+").Val()
+				if len(entries) != 1 {
+					t.Fatalf("entries from the mark on: %v", entries)
+				}
+				m, err := decodeEntry("shop", entries[0])
+				if err != nil {
+					t.Fatal(err)
+				}
+				from, reason, ok := m.Gap()
+				if want := string(epoch) + "-" + c.from; !ok || from.String() != want || reason != pandapush.GapAhead {
+					t.Errorf("the mark says %s, want from %s", m.Data, want)
+				}
+				// Who comes next and has seen as much comes to the mark; who has seen more has another one made.
+				for _, again := range []pandapush.Cursor{seen, {Epoch: epoch, Position: s.last}} {
+					if next := ask(t, client, again); next.lost || next.last != s.last {
+						t.Errorf("asked again for %v: %+v", again, next)
+					}
+				}
+				more := pandapush.Cursor{Epoch: epoch, Position: pandapush.Position{Millis: s.last.Millis + 1}}
+				if next := ask(t, client, more); !next.lost || next.last.Compare(more.Position) <= 0 {
+					t.Errorf("asked for more: %+v", next)
+				}
+				if other := ask(t, client, pandapush.Cursor{Epoch: pandapush.NewEpoch("shop"), Position: position(soon)}); other.lost {
+					t.Error("a position in another stream is missed")
+				}
+			})
+		})
+	}
 }
 
 // appendVia runs append.lua for messages of "shop".
@@ -169,7 +234,7 @@ func TestAppendScript(t *testing.T) {
 		if len(entries) != 2 || entries[0].ID != first.Position.String() || entries[0].Values["c"] != "/shop/public/x" || entries[0].Values["d"] != `"hello"` {
 			t.Errorf("entries %v", entries)
 		}
-		if s := ask(t, client, second.Position); s.epoch != first.Epoch || s.last != second.Position {
+		if s := ask(t, client, second); s.epoch != first.Epoch || s.last != second.Position {
 			t.Errorf("activate says %+v", s)
 		}
 		client.Del(ctx, k.log)
@@ -267,7 +332,7 @@ func TestAppendScriptCondition(t *testing.T) {
 				t.Errorf("after %v: stored nevertheless", after)
 			}
 		}
-		epoch := ask(t, client, pandapush.Position{}).epoch
+		epoch := ask(t, client, pandapush.Cursor{}).epoch
 		at := func(millis uint64) pandapush.Cursor {
 			return pandapush.Cursor{Epoch: epoch, Position: position(millis)}
 		}
@@ -289,11 +354,11 @@ func TestAppendScriptCondition(t *testing.T) {
 		try(at(4), "unknown")                                                                      // something on x may have been trimmed
 		try(at(7), client.XRevRangeN(ctx, k.log, "+", "-", 1).Val()[0].ID)                         // what was stored above
 		try(pandapush.Cursor{Epoch: pandapush.NewEpoch("shop"), Position: position(7)}, "unknown") // a lost stream
-		end := ask(t, client, pandapush.Position{}).last
+		end := ask(t, client, pandapush.Cursor{}).last
 		try(pandapush.Cursor{Epoch: epoch, Position: pandapush.Position{Millis: end.Millis + 1}}, "unknown") // ahead of it
 		try(pandapush.Cursor{Epoch: epoch, Position: end}, "")
 
-		far := ask(t, client, pandapush.Position{}).last
+		far := ask(t, client, pandapush.Cursor{}).last
 		pipe := client.Pipeline()
 		for range 1100 {
 			pipe.XAdd(ctx, &redis.XAddArgs{Stream: k.log, Values: []string{"c", "/shop/public/y", "d", "1"}})

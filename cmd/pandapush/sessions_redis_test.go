@@ -103,3 +103,47 @@ func (s *bayeuxSocket) wantUpTo(last string) {
 		}
 	}
 }
+
+// TestOlderRedisIsTold brings Redis back without its newest message, as a failover to a replica that lagged does. Who had it
+// and who was away before it are both told that something is missing, on any node, and get what comes next.
+func TestOlderRedisIsTold(t *testing.T) {
+	server := streamstest.Start(t, streamstest.Options{})
+	env := settings(t).with(vars{"REDIS_URL_ENV_VARS": "ONE", "ONE": server.URL()})
+	first, second := forkNode(t, env), forkNode(t, env)
+	s := first.dial(t)
+	s.subscribe(devKey, "/devapp/public/*")
+	kept := first.mustPublish(t, devKey.sign, "/devapp/public/a", `{"n":1}`)
+	if err := server.Client().Save(t.Context()).Err(); err != nil {
+		t.Fatal(err)
+	}
+	first.mustPublish(t, devKey.sign, "/devapp/public/a", `{"n":2}`)
+	s.wantUpTo(`{"n":2}`)
+	server.Kill()
+	server.Restart()
+	eventually(t, "Redis is back", func() bool {
+		return second.publish(t, devKey.sign, "/devapp/public/a", `{"n":3}`).status == http.StatusOK
+	})
+
+	const lost = `"reason":"ahead"`
+	gap := `"from":"` + kept + `"`
+	out := curlStream(t, "-H", "Accept: text/event-stream", "-H", "Last-Event-ID: "+kept, second.url+"/channel/devapp/public/a")
+	if got := out.await(t, lost); !strings.Contains(got, gap) {
+		t.Errorf("who was away is told %s", got)
+	}
+	if text := out.String(); strings.Contains(text, `"n":1`) || strings.Contains(text, `"n":2`) {
+		t.Errorf("and gets %s", text)
+	}
+	out.await(t, `"n":3`)
+	if r := second.get(t, "/channel/devapp/public/a?order=oldest&since="+kept); !strings.Contains(r.body, lost) || !strings.Contains(r.body, gap) {
+		t.Errorf("who asks for what was is told %s", r.body)
+	}
+	for told, next := false, false; !told || !next; { // in the order in which the stream has them
+		select {
+		case m := <-s.messages:
+			told = told || m.Channel == "/meta/gap"
+			next = next || string(m.Data) == `{"n":3}`
+		case <-time.After(patience):
+			t.Fatalf("who was there is told %t, and gets what comes next %t", told, next)
+		}
+	}
+}

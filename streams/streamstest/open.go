@@ -121,6 +121,21 @@ func (n *Node) AwaitGap(app pandapush.AppID) (gap Gap) {
 	return gap
 }
 
+// AwaitMark waits for the mark of a loss in app's stream, and returns it.
+func (n *Node) AwaitMark(app pandapush.AppID) (mark pandapush.Message) {
+	n.t.Helper()
+	n.await("the mark of a loss", func() bool {
+		for _, m := range n.messages[app] {
+			if _, _, ok := m.Gap(); ok {
+				mark = m
+				return true
+			}
+		}
+		return false
+	})
+	return mark
+}
+
 // AwaitNotice waits until notice has come.
 func (n *Node) AwaitNotice(notice streams.Notice) {
 	n.t.Helper()
