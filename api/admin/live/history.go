@@ -13,6 +13,7 @@ const (
 	Samples = 180
 
 	maxKept = 2000 // applications with a history
+	recent  = 12   // samples of the last minute
 )
 
 // Node is a node's part of a sample.
@@ -104,6 +105,26 @@ func idle(past []Numbers) bool {
 		}
 	}
 	return true
+}
+
+// recent returns one application's numbers for a list, in which those of a single sample are no help: whoever publishes every
+// ten seconds would have them in every other one. Counts are of now, rates are those of the last minute on average.
+func (h *history) recent(app pandapush.AppID) Numbers {
+	now := sum(h.nodes[app])
+	past, kept := h.apps[app]
+	// The very first sample has no rates.
+	n := min(recent, len(h.samples)-1)
+	if !kept || n < 1 {
+		return now
+	}
+	var total Numbers
+	for _, sample := range past[max(0, len(past)-n):] {
+		total = total.plus(sample)
+	}
+	return Numbers{
+		now.Connections, now.Subscriptions, total.Published / float64(n), total.Delivered / float64(n),
+		total.BytesIn / float64(n), total.BytesOut / float64(n),
+	}
 }
 
 // app returns one application's history.

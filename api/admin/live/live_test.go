@@ -110,7 +110,7 @@ func TestNodesAddUp(t *testing.T) {
 		one, two := newNode("one", b), newNode("two", b)
 		stops := run(t, one, two)
 		var next <-chan struct{}
-		for n := range uint64(4) { // steadily: two may sample before one has
+		for n := range uint64(recent + 2) { // steadily: two may sample before one has
 			one.set("app", pandapush.Usage{Sessions: 2, Subscriptions: 3, Published: 50 * n, BytesIn: 500 * n})
 			two.set("app", pandapush.Usage{Sessions: 4, Delivered: 100 * n, BytesOut: 1000 * n})
 			next = two.Next()
@@ -126,8 +126,8 @@ func TestNodesAddUp(t *testing.T) {
 		if got := two.App("app"); got == nil || *got != want {
 			t.Errorf("the application has %+v, want %+v", got, want)
 		}
-		if two.App("other") != nil {
-			t.Error("an application without anything has numbers")
+		if got := two.App("other"); got == nil || *got != (Numbers{}) {
+			t.Errorf("an application where nothing happens has %+v", got)
 		}
 		history := two.History()
 		last := history[len(history)-1]
@@ -163,6 +163,30 @@ func TestANodeAloneGoesOn(t *testing.T) {
 	})
 }
 
+func TestAListHasTheRatesOfAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newNode("one", newBoard())
+		if got := n.App("app"); got != nil {
+			t.Errorf("before the first sample: %+v", got)
+		}
+		run(t, n)
+		n.set("app", pandapush.Usage{Sessions: 3, Published: 60, BytesIn: 600})
+		pass(1)
+		if got, want := *n.App("app"), (Numbers{Connections: 4, Published: 12, BytesIn: 120}); got != want {
+			t.Errorf("at once: %+v, want %+v", got, want)
+		}
+		n.set("app", pandapush.Usage{Published: 60, BytesIn: 600}) // and nothing more
+		pass(recent - 1)
+		if got, want := *n.App("app"), (Numbers{Connections: 1, Published: 1, BytesIn: 10}); got != want {
+			t.Errorf("at the end of the minute: %+v, want %+v", got, want)
+		}
+		pass(1)
+		if got, want := *n.App("app"), (Numbers{Connections: 1}); got != want {
+			t.Errorf("after the minute: %+v, want %+v", got, want)
+		}
+	})
+}
+
 func TestHistoryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newNode("one", newBoard())
@@ -182,7 +206,7 @@ func TestHistoryIsBounded(t *testing.T) {
 			t.Errorf("%d applications are shared", got)
 		}
 		if n.App("app1") != nil || n.App("app1049") == nil {
-			t.Error("not the busiest applications are shared")
+			t.Error("not the busiest applications are shared, or the others are taken for idle")
 		}
 		if total := n.History()[Samples-1].Total.Connections; total != apps*(apps-1)/2+1 {
 			t.Errorf("the total leaves applications out: %d", total)

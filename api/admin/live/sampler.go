@@ -127,16 +127,26 @@ func (s *Sampler) Next() <-chan struct{} {
 	return s.next
 }
 
-// App returns the newest numbers of an application, or nil if nothing happens there.
+// App returns an application's connections and subscriptions, and its rates over the last minute. It returns nil if they are not
+// known: before the first sample, or if a node has more applications to tell of than it may (maxShared).
 func (s *Sampler) App(app pandapush.AppID) *Numbers {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	shares, ok := s.history.nodes[app]
-	if !ok {
+	if _, ok := s.history.nodes[app]; !ok && (len(s.history.samples) == 0 || s.cut()) {
 		return nil
 	}
-	n := sum(shares)
+	n := s.history.recent(app)
 	return &n
+}
+
+// cut reports whether a share may leave applications out. Its caller holds mu.
+func (s *Sampler) cut() bool {
+	for _, sh := range s.shares {
+		if len(sh.Apps) >= maxShared {
+			return true
+		}
+	}
+	return false
 }
 
 // AppHistory returns the samples of one application, the oldest first. They must not be changed.
