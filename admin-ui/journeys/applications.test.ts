@@ -93,7 +93,7 @@ test("the snippets work as they are", async () => {
 
   const env = { ...process.env, KEY_SECRET: key.secret };
   const run = promisify(execFile);
-  await run("sh", ["-c", (await snippet("curl")).replace("KEY_SECRET", key.secret).replace("curl", "curl -fsS")]);
+  await run("sh", ["-c", (await snippet("curl")).replace("curl", "curl -fsS")], { env });
   await expect.poll(() => heard.length).toBe(1);
   await run("ruby", ["-e", await snippet("Ruby")], { env });
   await expect.poll(() => heard.length).toBe(2);

@@ -102,10 +102,30 @@ test("a message's way to a user is explained", async () => {
   await page.getByText("The message is stored.").waitFor();
 });
 
-test("changes are in the audit logs, with who made them", async () => {
+test("the list of applications tells what flows in each, also where little does", async () => {
+  const { id } = await stage.server.admin<{ id: string }>("/applications", { name: "Nothing in it" });
+  await stage.server.publish("/devapp/public/now-and-then", {});
+  const page = await stage.visitor.open(`${stage.server.url}/admin`);
+  const published = (app: string) => page.locator("tbody tr", { hasText: app }).locator("td").nth(3).innerText();
+  // Numbers come every five seconds, and those of one message are there for a minute.
+  await expect.poll(() => published("devapp"), { timeout: 20_000 }).toMatch(/[1-9]/);
+  expect(await published(id)).toBe("0");
+});
+
+test("changes are in the audit logs, with who made them, in words", async () => {
+  const key = await stage.server.admin<{ id: string }>("/application/devapp/keys", { purpose: "to be rotated" });
+  await stage.server.admin(`/application/devapp/keys/${key.id}/rotate`, { overlap: 3600 });
   await stage.server.admin("/application/devapp", { name: "renamed" });
   const page = await open("audit");
   await page.locator("tbody tr", { hasText: "renamed" }).first().getByText("admin").waitFor();
+  expect(await page.locator("tbody tr", { hasText: "renamed" }).first().innerText()).toContain("→ renamed");
+  const rotated = await page.locator("tbody tr", { hasText: "Key rotated" }).innerText();
+  expect(rotated).toMatch(/old secret ends\s+\d+ \w+ \d{4}, \d\d:\d\d:\d\d$/);
+  await page.getByRole("combobox", { name: "What was changed" }).click();
+  await page.getByRole("option", { name: "Keys" }).click();
+  await expect.poll(() => page.locator("tbody tr", { hasText: "renamed" }).count()).toBe(0);
+  await page.getByLabel("Changed by").fill("somebody else");
+  await page.getByText("No change matches").waitFor();
   await page.getByRole("navigation", { name: "Main" }).getByRole("link", { name: "Audit" }).click();
   await page.locator("tbody tr", { hasText: "renamed" }).first().getByRole("link", { name: "devapp" }).waitFor();
 });

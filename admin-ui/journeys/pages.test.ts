@@ -123,19 +123,61 @@ test("what is asked and told in dialogs", async () => {
   await inspect(page, "info being edited");
 });
 
-test("pages fit a small screen", async () => {
+test("pages fit a small screen, and their tables are cards there", async () => {
+  const long = { name: "Supercalifragilisticexpialidocious".repeat(4) };
+  const { id } = await stage.server.admin<{ id: string }>("/applications", long);
   const page = await stage.visitor.page();
-  await page.setViewportSize({ width: 400, height: 800 });
-  for (const path of ["", "/nodes", `${application}/info`, `${application}/keys`, `${application}/console`]) {
+  await page.setViewportSize({ width: 390, height: 844 });
+  const tabs = ["info", "keys", "console", "stream", "live", "connections", "explain", "audit"];
+  for (const path of [
+    "",
+    ...["service", "nodes", "configuration", "audit"].map((name) => `/${name}`),
+    ...tabs.map((tab) => `${application}/${tab}`),
+    `/application/${id}/info`,
+  ]) {
     await page.goto(`${stage.server.url}/admin${path}`);
     await page.getByRole("heading", { level: 1 }).waitFor();
-    if (path === "/nodes") {
-      const state = page.locator("td .mantine-Badge-label", { hasText: "in service" });
-      expect(await state.evaluate((label) => label.scrollWidth - label.clientWidth), "cut off").toBeLessThanOrEqual(0);
+    await page.getByText("Loading…").waitFor({ state: "detached" });
+    await picture(page, `small ${path.slice(1).replace("application/", "") || "applications"}`);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth), path).toBeLessThanOrEqual(390);
+    for (const table of await page.locator(".pp-scroll").all()) {
+      expect(await table.evaluate((scroller) => scroller.scrollWidth - scroller.clientWidth), path).toBe(0);
     }
-    await picture(page, `small ${path.split("/").at(-1) || "applications"}`);
-    expect(await page.evaluate(() => document.documentElement.scrollWidth), path).toBeLessThanOrEqual(400);
   }
+  await page.goto(`${stage.server.url}/admin${application}/keys`);
+  const cell = page.locator("tbody tr", { hasText: "mobile app" }).locator("td").nth(3);
+  expect(await cell.evaluate((td) => getComputedStyle(td, "::before").content)).toBe('"Expires"');
+});
+
+test("a table that is too wide for its place can be scrolled by keyboard; one that fits is no stop", async () => {
+  const page = await stage.visitor.open(`${stage.server.url}/admin${application}/keys`);
+  await page.getByRole("cell", { name: "mobile app" }).waitFor();
+  const scroller = page.getByRole("group", { name: "Keys, scrolls sideways" });
+  expect(await scroller.count()).toBe(0);
+  await page.setViewportSize({ width: 800, height: 800 });
+  await scroller.focus();
+  await page.keyboard.press("End");
+  await page.keyboard.press("ArrowRight");
+  await expect.poll(() => scroller.evaluate((element) => element.scrollLeft)).toBeGreaterThan(0);
+  await expectAccessible(page);
+});
+
+test("each page has a title of its own, and the way back tells where one was", async () => {
+  const page = await stage.visitor.open(`${stage.server.url}/admin${application}/keys`);
+  const titles: string[] = [];
+  for (const tab of ["Keys", "Live", "Audit"]) {
+    const link = page.getByRole("navigation", { name: "Application" }).getByRole("link", { name: tab });
+    await link.click();
+    await expect.poll(() => link.getAttribute("aria-current")).toBe("page");
+    titles.push(await page.title());
+  }
+  const [, name] = /^Keys · (.+) · Pandapush$/.exec(titles[0] ?? "") ?? [];
+  expect(name).toBeTruthy();
+  expect(titles).toEqual(["Keys", "Live", "Audit"].map((tab) => `${tab} · ${name} · Pandapush`));
+  await page.goto(`${stage.server.url}/admin/application/nobody/keys`);
+  await page.getByRole("heading", { name: "No such application" }).waitFor();
+  expect(await page.title()).toBe("No such application · Pandapush");
+  stage.visitor.complained("404 (Not Found)");
 });
 
 test("colours are as they were chosen, on the next visit too", async () => {

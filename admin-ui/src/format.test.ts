@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { browserName, bytes, duration, fromNow, rate } from "./format.js";
+import { browserName, bytes, clock, duration, fromNow, rate } from "./format.js";
 
 test("bytes go to the next unit at 1024", () => {
   expect([0, 1023, 1024, 1_572_864, 2 ** 51].map(bytes)).toEqual(["0 B", "1,023 B", "1 KiB", "1.5 MiB", "2,048 TiB"]);
@@ -24,6 +24,12 @@ test("times are told from now in both directions", () => {
   expect(fromNow("2026-11-23T12:00:00Z", now)).toBe("now");
 });
 
+test("a moment of today is its time of day, and that of another day has its date", () => {
+  const at = new Date(2026, 10, 23, 9, 5, 7, 45);
+  expect(clock(at.toISOString(), new Date(2026, 10, 23, 23))).toBe("09:05:07.045");
+  expect(clock(at.toISOString(), new Date(2026, 10, 24, 1))).toBe("23 Nov, 09:05:07");
+});
+
 test("user agents are told by the browser's name", () => {
   const webkit = "AppleWebKit/537.36 (KHTML, like Gecko)";
   const names = {
@@ -38,5 +44,5 @@ test("user agents are told by the browser's name", () => {
 });
 
 test("rates keep a decimal while they are small", () => {
-  expect([0, 0.44, 12.5, 1234].map(rate)).toEqual(["0", "0.4", "12.5", "1.2K"]);
+  expect([0, 0.02, 0.44, 12.5, 1234].map(rate)).toEqual(["0", "< 0.1", "0.4", "12.5", "1.2K"]);
 });

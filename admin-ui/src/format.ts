@@ -9,8 +9,13 @@ const relative = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 /** A count: 1,234. */
 export const count = (n: number): string => number.format(n);
 
-/** A rate: small ones with a decimal, large ones shortened: 0.4, 12.5, 1.2K. */
-export const rate = (n: number): string => (n < 1000 ? decimal.format(n) : compact.format(n));
+/** A rate: small ones with a decimal, large ones shortened: < 0.1, 12.5, 1.2K. */
+export function rate(n: number): string {
+  if (n > 0 && n < 0.1) {
+    return "< 0.1";
+  }
+  return n < 1000 ? decimal.format(n) : compact.format(n);
+}
 
 /** Bytes: 812 B, 1.5 KiB, 3 MiB. */
 export function bytes(n: number): string {
@@ -42,6 +47,26 @@ export function fromNow(time: string, now: number = Date.now()): string {
 
 /** A moment in the reader's time zone: 23 Nov 2026, 14:03:12. */
 export const moment = (time: string): string => dateTime.format(new Date(time));
+
+const timeOfDay = new Intl.DateTimeFormat("en-GB", {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  fractionalSecondDigits: 3,
+});
+const dayAndTime = new Intl.DateTimeFormat("en-GB", {
+  day: "numeric",
+  month: "short",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+});
+
+/** A moment among others, in the reader's time zone: 14:03:12.250 today, 23 Nov, 14:03:12 on another day. */
+export function clock(time: string, now: Date = new Date()): string {
+  const at = new Date(time);
+  return at.toDateString() === now.toDateString() ? timeOfDay.format(at) : dayAndTime.format(at);
+}
 
 /** How long: "250 ms", "12.5 s", "3 min", "2 h", "7 days". */
 export function duration(seconds: number): string {

@@ -54,7 +54,8 @@ function Header() {
       <Group gap="sm" wrap="nowrap" className="pp-who">
         <Environments info={info} />
         <Text size="sm">
-          Logged in as <b>{info.username}</b>
+          <span className="pp-wide">Logged in as </span>
+          <b>{info.username}</b>
           {info.role === "read-only" && " (read only)"}
         </Text>
         <Anchor href={`..${info.logout}`} size="sm">
@@ -114,7 +115,8 @@ function Footer({ info }: { info: Info }) {
   return (
     <footer className="pp-footer">
       <Text size="xs" c="dimmed">
-        Pandapush {info.release} · release {info.version || "N/A"}
+        Pandapush {info.release}
+        {info.version && ` · release ${info.version}`}
       </Text>
       <SegmentedControl
         size="xs"

@@ -1,4 +1,4 @@
-import { ActionIcon, Button, type CSSVariablesResolver, createTheme, Modal, Table, Tabs } from "@mantine/core";
+import { ActionIcon, Badge, Button, type CSSVariablesResolver, createTheme, Modal, Table, Tabs } from "@mantine/core";
 
 /** One accent, system fonts, small radii. Filled parts take a shade that white text can be read on. */
 export const theme = createTheme({
@@ -39,6 +39,7 @@ export const theme = createTheme({
   },
   components: {
     ActionIcon: ActionIcon.extend({ defaultProps: { variant: "subtle", color: "gray" } }),
+    Badge: Badge.extend({ defaultProps: { tt: "none" } }),
     Button: Button.extend({ defaultProps: { size: "sm" } }),
     Modal: Modal.extend({ defaultProps: { centered: true, closeButtonProps: { "aria-label": "Close" } } }),
     // Inside of a dialog a header is no banner of the page.
@@ -66,6 +67,7 @@ export const variables: CSSVariablesResolver = () => ({
     "--mantine-color-yellow-light-color": "#6e4d00",
     "--pp-canvas": "#f6f7f8",
     "--pp-line": "#dfe3e6",
+    "--pp-shadow": "rgb(20 30 40 / 18%)",
     "--pp-chart-1": "#1b7a4b",
     "--pp-chart-2": "#2b62c4",
     "--pp-chart-3": "#b3541e",
@@ -87,6 +89,7 @@ export const variables: CSSVariablesResolver = () => ({
     "--mantine-color-yellow-light-color": "#ffe066",
     "--pp-canvas": "#14171a",
     "--pp-line": "#31363c",
+    "--pp-shadow": "rgb(0 0 0 / 60%)",
     "--pp-chart-1": "#4fc287",
     "--pp-chart-2": "#7ea6f4",
     "--pp-chart-3": "#e2955f",

@@ -46,15 +46,16 @@ export interface ApplicationsWanted {
   offset: number;
 }
 
-/** How many applications a page has. One more is asked for: it tells that there is a next page. */
+/** How many applications a page has. */
 export const applicationsPage = 50;
 
 export const applicationsQuery = ({ search, ...wanted }: ApplicationsWanted) =>
   queryOptions({
     queryKey: ["applications", search, wanted],
-    queryFn: () => {
-      const query = { ...wanted, ...(search ? { search } : {}), limit: applicationsPage + 1 };
-      return data(api.GET("/applications", { params: { query } }));
+    queryFn: async () => {
+      const query = { ...wanted, ...(search ? { search } : {}), limit: applicationsPage };
+      const { data = [], response } = await api.GET("/applications", { params: { query } });
+      return { applications: data, total: Number(response.headers.get("X-Total-Count")) };
     },
     placeholderData: keepPreviousData,
     refetchInterval: 5000,
@@ -113,9 +114,12 @@ export const connectionsQuery = (id: string, query: ConnectionsWanted) =>
     refetchInterval: 10_000,
   });
 
+/** What changes are wanted of: who made them, and what they are about. */
+export type ChangesWanted = Pick<Wanted<"listChanges">, "by" | "action">;
+
 /** A page of changes, of one application or of all that the user may see. */
-export const changesPage = (applicationId: string | null, before: number | null) => {
-  const query = { limit: 100, ...(before === null ? {} : { before }) };
+export const changesPage = (applicationId: string | null, wanted: ChangesWanted, before: number | null) => {
+  const query = { ...wanted, limit: 100, ...(before === null ? {} : { before }) };
   return applicationId === null
     ? data(api.GET("/audit", { params: { query } }))
     : data(api.GET("/application/{applicationId}/audit", { params: { ...path(applicationId), query } }));

@@ -10,7 +10,7 @@ import { count, rate } from "../format.js";
 import { Empty, Failure, Loaded } from "../parts/loaded.js";
 import { Page } from "../parts/page.js";
 import { SearchField } from "../parts/search-field.js";
-import { DataTable } from "../parts/table.js";
+import { type Column, DataTable, OpenRow } from "../parts/table.js";
 import { When } from "../parts/when.js";
 import type { Search } from "../search.js";
 import { useMayChange } from "../user.js";
@@ -31,8 +31,8 @@ export function Applications() {
       title="Applications"
       actions={
         <>
-          <SearchField label="Search by name or id" value={wanted.search} change={(search) => want({ search })} />
-          {mayChange && <Button onClick={() => setCreating(true)}>New Application</Button>}
+          <SearchField label="Search by name or ID" value={wanted.search} change={(search) => want({ search })} />
+          {mayChange && <Button onClick={() => setCreating(true)}>New application</Button>}
         </>
       }
     >
@@ -55,30 +55,39 @@ function readWanted(search: Search): ApplicationsWanted {
 }
 
 interface ListProps {
-  found: ListedApplication[];
+  found: { applications: ListedApplication[]; total: number };
   wanted: ApplicationsWanted;
   want: (change: Partial<ApplicationsWanted>) => void;
 }
 
 function List({ found, wanted, want }: ListProps) {
-  if (found.length === 0) {
+  if (found.applications.length === 0) {
     return wanted.search ? (
-      <Empty title={`No application matches “${wanted.search}”`} />
+      <Empty title={`No application matches “${wanted.search}”`}>
+        Look for a part of a name, or of an ID.{" "}
+        <Button variant="transparent" size="compact-sm" onClick={() => want({ search: "" })}>
+          Show all
+        </Button>
+      </Empty>
     ) : (
       <Empty title="No applications yet">
         An application is a space of channels with keys of its own. Make one for each thing that you build.
       </Empty>
     );
   }
-  const sort = (label: string, by: ApplicationsWanted["sort"]) => {
-    const sorted = wanted.sort === by;
-    const order = sorted && wanted.order === "asc" ? "desc" : "asc";
-    return (
-      <button type="button" className="pp-sort" onClick={() => want({ sort: by, order })}>
+  const sort = (label: string, by: ApplicationsWanted["sort"]): Column => {
+    const sorted = wanted.sort === by && (wanted.order === "asc" ? "ascending" : "descending");
+    const node = (
+      <button
+        type="button"
+        className="pp-sort"
+        onClick={() => want({ sort: by, order: sorted === "ascending" ? "desc" : "asc" })}
+      >
         {label}
-        {sorted && <span aria-hidden> {wanted.order === "asc" ? "↑" : "↓"}</span>}
+        <span aria-hidden> {sorted ? (sorted === "ascending" ? "↑" : "↓") : "↕"}</span>
       </button>
     );
+    return { label, node, ...(sorted && { sorted }) };
   };
   return (
     <>
@@ -91,70 +100,79 @@ function List({ found, wanted, want }: ListProps) {
           { end: "Connections" },
           { end: "Published / s" },
           sort("Created", "created_at"),
-          "Created By",
+          "Created by",
         ]}
       >
-        {found.slice(0, applicationsPage).map((app) => (
+        {found.applications.map((app) => (
           <Row key={app.id} app={app} />
         ))}
       </DataTable>
-      <Pages shown={found.length} wanted={wanted} want={want} />
+      <Pages found={found} wanted={wanted} want={want} />
     </>
   );
 }
 
 function Row({ app }: { app: ListedApplication }) {
+  const navigate = useNavigate();
+  const open = () => void navigate({ to: "/application/$id/info", params: { id: app.id } });
   return (
-    <Table.Tr>
+    <OpenRow open={open}>
       <Table.Td className="identifier">
-        <Anchor component={Link} to={`/application/${app.id}/info`} className="pp-mono">
+        <Anchor component={Link} to={`/application/${app.id}/info`} className="pp-mono pp-id">
           {app.id}
         </Anchor>
       </Table.Td>
-      <Table.Td>
-        <Group gap="xs">
-          {app.name}
+      <Table.Td className="pp-name">
+        <div>
+          {app.name}{" "}
           {app.suspended && (
             <Badge color="orange" variant="light">
               Suspended
             </Badge>
           )}
-        </Group>
+        </div>
       </Table.Td>
       <Table.Td className="pp-num">{app.live ? count(app.live.connections) : "–"}</Table.Td>
-      <Table.Td className="pp-num">{app.live ? rate(app.live.published) : "–"}</Table.Td>
+      <Table.Td className="pp-num" title="On average over the last minute">
+        {app.live ? rate(app.live.published) : "–"}
+      </Table.Td>
       <Table.Td>
         <When time={app.created_at} never="–" />
       </Table.Td>
       <Table.Td>{app.created_by}</Table.Td>
-    </Table.Tr>
+    </OpenRow>
   );
 }
 
-function Pages({ shown, wanted, want }: Omit<ListProps, "found"> & { shown: number }) {
-  const more = shown > applicationsPage;
-  if (wanted.offset === 0 && !more) {
-    return null;
+/** Which of how many are shown, and the way to the others. */
+function Pages({ found: { applications, total }, wanted: { offset }, want }: ListProps) {
+  if (total <= applicationsPage && offset === 0) {
+    return (
+      <Text size="sm" c="dimmed" p="sm" px="md">
+        {count(total)} application{total === 1 ? "" : "s"}
+      </Text>
+    );
   }
+  const end = offset + applications.length;
   return (
     <Group justify="space-between" p="sm" px="md">
       <Text size="sm" c="dimmed">
-        {count(wanted.offset + 1)} to {count(wanted.offset + Math.min(shown, applicationsPage))}
+        {count(offset + 1)} to {count(end)} of {count(total)} applications
       </Text>
       <Group gap="xs">
         <Button
           size="xs"
           variant="default"
-          disabled={wanted.offset === 0}
-          onClick={() => want({ offset: Math.max(0, wanted.offset - applicationsPage) })}
+          disabled={offset === 0}
+          onClick={() => want({ offset: Math.max(0, offset - applicationsPage) })}
         >
           Previous
         </Button>
         <Button
           size="xs"
           variant="default"
-          disabled={!more}
-          onClick={() => want({ offset: wanted.offset + applicationsPage })}
+          disabled={end >= total}
+          onClick={() => want({ offset: offset + applicationsPage })}
         >
           Next
         </Button>
@@ -175,7 +193,7 @@ function CreateApplication({ close }: { close: () => void }) {
   });
   const wrong = create.error instanceof RequestError ? create.error.fields.name : undefined;
   return (
-    <Modal opened onClose={close} title="Create New Application">
+    <Modal opened onClose={close} title="Create new application">
       <form
         onSubmit={(event) => {
           event.preventDefault();

@@ -39,13 +39,13 @@ export function Configuration() {
 
 function SettingTable({ settings }: { settings: Setting[] }) {
   if (settings.length === 0) {
-    return <Empty title="No setting matches" />;
+    return <Empty title="No setting matches">Look for a part of a name or of what it does.</Empty>;
   }
   return (
     <DataTable label="Settings" head={["Name", "Value", "What it does"]} minWidth={800}>
       {settings.map((setting) => (
         <Table.Tr key={setting.name}>
-          <Table.Td className="pp-mono">{setting.name}</Table.Td>
+          <Table.Td className="pp-mono pp-id">{setting.name}</Table.Td>
           <Table.Td>
             <Value of={setting} />
           </Table.Td>
@@ -65,10 +65,10 @@ function Value({ of: { secret, set, value, default: byDefault } }: { of: Setting
     );
   }
   return (
-    <>
+    <div>
       <span className="pp-code">{value === "" ? "–" : value}</span>{" "}
       {set && (
-        <Badge size="sm" variant="light" tt="none">
+        <Badge size="sm" variant="light">
           set
         </Badge>
       )}
@@ -77,6 +77,6 @@ function Value({ of: { secret, set, value, default: byDefault } }: { of: Setting
           default {byDefault}
         </Text>
       )}
-    </>
+    </div>
   );
 }

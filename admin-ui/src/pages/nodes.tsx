@@ -46,28 +46,32 @@ function Row({ node }: { node: Node }) {
   return (
     <Table.Tr>
       <Table.Td>
-        <Group gap={6} wrap="nowrap">
-          <span className="pp-mono">{node.id}</span>
-          {node.self && (
-            <Badge size="sm" variant="default" tt="none">
-              answers you
-            </Badge>
-          )}
-        </Group>
-        <Text size="xs" c="dimmed">
-          {node.host}
-        </Text>
+        <div>
+          <Group gap={6}>
+            <span className="pp-mono pp-id">{node.id}</span>
+            {node.self && (
+              <Badge size="sm" variant="default">
+                answers you
+              </Badge>
+            )}
+          </Group>
+          <Text size="xs" c="dimmed">
+            {node.host}
+          </Text>
+        </div>
       </Table.Td>
       <Table.Td>
-        <Badge variant="light" color={node.draining ? "orange" : "bamboo"} tt="none">
-          {node.draining ? "shutting down" : "in service"}
+        <Badge variant="light" color={node.draining ? "orange" : "bamboo"}>
+          {node.draining ? "Shutting down" : "In service"}
         </Badge>
       </Table.Td>
       <Table.Td>
-        {node.version}
-        <Text size="xs" c="dimmed">
-          {node.go}
-        </Text>
+        <div>
+          <span className="pp-id">{node.version}</span>
+          <Text size="xs" c="dimmed">
+            {node.go}
+          </Text>
+        </div>
       </Table.Td>
       <Table.Td>
         <When time={node.started_at} />
@@ -76,12 +80,14 @@ function Row({ node }: { node: Node }) {
       <Table.Td className="pp-num">{rate(numbers.published)}</Table.Td>
       <Table.Td className="pp-num">{rate(numbers.delivered)}</Table.Td>
       <Table.Td className="pp-num">
-        {latency.p50 === null ? "–" : duration(latency.p50)}
-        {latency.p99 !== null && (
-          <Text size="xs" c="dimmed">
-            99% in {duration(latency.p99)}
-          </Text>
-        )}
+        <div>
+          {latency.p50 === null ? "–" : duration(latency.p50)}
+          {latency.p99 !== null && (
+            <Text size="xs" c="dimmed">
+              99% in {duration(latency.p99)}
+            </Text>
+          )}
+        </div>
       </Table.Td>
       <Table.Td className="pp-num">{rate(node.cpu * 100)}%</Table.Td>
       <Table.Td className="pp-num">{bytes(node.memory_bytes)}</Table.Td>

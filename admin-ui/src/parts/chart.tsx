@@ -1,6 +1,6 @@
 import { useComputedColorScheme } from "@mantine/core";
 import { useElementSize, useMergedRef } from "@mantine/hooks";
-import { useEffect, useRef } from "react";
+import { useEffect, useRef, useState } from "react";
 import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 
@@ -16,14 +16,19 @@ interface Props {
   times: number[];
   lines: Line[];
   format: (value: number) => string;
+  /** What may lie between two lines of the axis; by default round decimal numbers. */
+  steps?: number[];
 }
 
 const height = 160;
 
 const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
 
-/** A chart over time, with a legend that has the newest values, which is also what screen readers get. */
-export function Chart({ label, times, lines, format }: Props) {
+/**
+ * A chart over time, with a legend that has the newest values, which is also what screen readers get, or those at the time that
+ * is pointed at, on all charts of the page.
+ */
+export function Chart({ label, times, lines, format, steps }: Props) {
   const place = useRef<HTMLDivElement>(null);
   const { ref: sized, width } = useElementSize<HTMLDivElement>();
   const ref = useMergedRef(place, sized);
@@ -32,19 +37,27 @@ export function Chart({ label, times, lines, format }: Props) {
   const data = useRef<uPlot.AlignedData>([[]]);
   data.current = [times, ...lines.map((line) => line.values)];
   const names = lines.map((line) => line.name).join("\n");
+  const [pointed, setPointed] = useState<number | null>(null);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: the colours are another's with each scheme.
   useEffect(() => {
     if (width === 0 || !place.current) {
       return;
     }
-    const drawn = new uPlot(options(width, names.split("\n"), format), data.current, place.current);
+    const drawn = new uPlot(
+      {
+        ...options(width, names.split("\n"), format, steps),
+        hooks: { setCursor: [({ cursor }) => setPointed(cursor.idx ?? null)] },
+      },
+      data.current,
+      place.current,
+    );
     plot.current = drawn;
     return () => {
       drawn.destroy();
       plot.current = null;
     };
-  }, [width === 0, names, format, scheme]);
+  }, [width === 0, names, format, steps, scheme]);
 
   useEffect(() => {
     plot.current?.setSize({ width, height });
@@ -53,15 +66,19 @@ export function Chart({ label, times, lines, format }: Props) {
     plot.current?.setData([times, ...lines.map((line) => line.values)]);
   }, [times, lines]);
 
+  const at = pointed === null ? undefined : times[pointed];
   return (
     <figure className="pp-chart">
       <figcaption>
-        <span className="pp-chart-title">{label}</span>
+        <span className="pp-chart-title">
+          {label}
+          {at !== undefined && <span className="pp-chart-at"> at {clock.format(at * 1000)}</span>}
+        </span>
         {lines.map((line, index) => {
-          const last = line.values.at(-1);
+          const value = line.values[pointed ?? line.values.length - 1] ?? null;
           return (
             <span key={line.name} className={`pp-chart-legend pp-chart-legend-${index + 1}`}>
-              {line.name} <b>{last === null || last === undefined ? "–" : format(last)}</b>
+              {line.name} <b>{value === null ? "–" : format(value)}</b>
             </span>
           );
         })}
@@ -71,7 +88,12 @@ export function Chart({ label, times, lines, format }: Props) {
   );
 }
 
-function options(width: number, names: string[], format: (value: number) => string): uPlot.Options {
+function options(
+  width: number,
+  names: string[],
+  format: (value: number) => string,
+  steps: number[] | undefined,
+): uPlot.Options {
   const style = getComputedStyle(document.documentElement);
   const colour = (name: string) => style.getPropertyValue(name).trim();
   const axis = {
@@ -84,12 +106,12 @@ function options(width: number, names: string[], format: (value: number) => stri
     width,
     height,
     legend: { show: false },
-    cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
-    padding: [8, 8, 0, 0],
+    cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false }, sync: { key: "time" } },
+    padding: [8, 28, 0, 0],
     scales: { y: { range: (_, low, high) => [Math.min(0, low), high > 0 ? high * 1.15 : 1] } },
     axes: [
       { ...axis, space: 80, size: 24, values: (_, ticks) => ticks.map((tick) => clock.format(tick * 1000)) },
-      { ...axis, size: 58, space: 34, values: (_, ticks) => ticks.map(format) },
+      { ...axis, size: 58, space: 34, values: (_, ticks) => ticks.map(format), ...(steps && { incrs: steps }) },
     ],
     series: [
       {},

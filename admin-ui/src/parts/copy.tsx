@@ -16,7 +16,7 @@ export function Copy({ value, label = "Copy" }: { value: string; label?: string 
 /** A value that people carry elsewhere, with a button that copies it. */
 export function Copyable({ value, name }: { value: string; name: string }) {
   return (
-    <Group gap="xs" wrap="nowrap">
+    <Group gap="xs" align="flex-start" className="pp-copyable">
       <Code className="pp-code">{value}</Code>
       <Copy value={value} label={`Copy ${name}`} />
     </Group>

@@ -43,7 +43,7 @@ export function Failure({ error, retry }: { error: Error; retry?: () => void }) 
     <Alert color="red" title={status === 404 ? "Not found" : "That did not work"} role="alert">
       <Stack gap="xs" align="flex-start">
         <Text size="sm">{error.message}</Text>
-        {retry && status !== 404 && (
+        {retry && (status === 0 || status === 408 || status === 429 || status >= 500) && (
           <Button size="xs" variant="default" onClick={retry}>
             Try again
           </Button>

@@ -5,12 +5,15 @@ import { bytes, count, duration, rate } from "../format.js";
 import { Chart } from "./chart.js";
 import { DataTable } from "./table.js";
 
+/** Where the axis of bytes may have its lines: 1, 2, 4, … KiB. */
+const binarySteps = Array.from({ length: 50 }, (_, n) => 2 ** n);
+
 const byteRate = (n: number) => `${bytes(n)}/s`;
 
 /** Whether new numbers come by themselves. */
 export function LiveBadge({ live }: { live: boolean }) {
   return (
-    <Badge variant={live ? "light" : "default"} color="bamboo" tt="none" role="status">
+    <Badge variant={live ? "light" : "default"} color="bamboo" role="status">
       {live ? "Live" : "Not live: connecting"}
     </Badge>
   );
@@ -67,9 +70,15 @@ export function NumberCharts({ samples, children }: { samples: readonly Sample[]
   }, [samples]);
   return (
     <div className="pp-charts">
-      <Chart label="Who is there" times={charts.times} lines={charts.sessions} format={rate} />
+      <Chart label="Connections" times={charts.times} lines={charts.sessions} format={rate} />
       <Chart label="Messages per second" times={charts.times} lines={charts.messages} format={rate} />
-      <Chart label="Bytes per second" times={charts.times} lines={charts.traffic} format={byteRate} />
+      <Chart
+        label="Bytes per second"
+        times={charts.times}
+        lines={charts.traffic}
+        format={byteRate}
+        steps={binarySteps}
+      />
       {children}
     </div>
   );
@@ -85,7 +94,7 @@ export function LatencyChart({ samples }: { samples: readonly { at: string; late
     ],
     [samples],
   );
-  return <Chart label="From publish to delivery, whole service" times={times} lines={lines} format={duration} />;
+  return <Chart label="Time to deliver, all applications" times={times} lines={lines} format={duration} />;
 }
 
 /** What each node bears. */
@@ -97,7 +106,7 @@ export function PerNode({ nodes }: { nodes: readonly [id: string, numbers: Numbe
     <DataTable label="Per node" head={head} minWidth={760}>
       {nodes.map(([id, numbers, latency]) => (
         <Table.Tr key={id}>
-          <Table.Td className="pp-mono">{id}</Table.Td>
+          <Table.Td className="pp-mono pp-id">{id}</Table.Td>
           {[
             count(numbers.connections),
             count(numbers.subscriptions),

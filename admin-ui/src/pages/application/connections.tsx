@@ -1,4 +1,4 @@
-import { Badge, Button, Group, Table, Text } from "@mantine/core";
+import { Button, Stack, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
@@ -6,6 +6,7 @@ import { api, data } from "../../api/client.js";
 import { connectionsQuery, queryClient } from "../../api/queries.js";
 import type { Connection } from "../../api/schema.js";
 import { browserName, count, duration } from "../../format.js";
+import { ChannelName } from "../../parts/channel-name.js";
 import { Confirm } from "../../parts/confirm.js";
 import { Empty, Loaded } from "../../parts/loaded.js";
 import { Section } from "../../parts/page.js";
@@ -36,12 +37,8 @@ export function Connections() {
       flush
       actions={
         <>
-          <SearchField
-            label={`Channel, e.g. /${id}/public/news`}
-            value={channel}
-            change={(channel) => want({ channel })}
-          />
-          <SearchField label="User id" value={user} change={(user) => want({ user })} />
+          <SearchField label="Channel" value={channel} change={(channel) => want({ channel })} />
+          <SearchField label="User ID" value={user} change={(user) => want({ user })} />
         </>
       }
     >
@@ -50,8 +47,8 @@ export function Connections() {
           connections.length === 0 ? (
             <Empty title="Nobody is connected">
               {channel || user
-                ? "No connection matches."
-                : "Connections that subscribe to this application show up here."}
+                ? "No connection matches. Look for a whole channel or user ID, or clear the fields."
+                : "Whoever subscribes to a channel of this application shows up here. Its Console is one way to try."}
             </Empty>
           ) : (
             <>
@@ -70,8 +67,8 @@ export function Connections() {
 
 const kinds: Record<string, string> = {
   websocket: "WebSocket",
-  "long-polling": "long-polling",
-  "callback-polling": "callback-polling",
+  "long-polling": "Long-polling",
+  "callback-polling": "Callback-polling",
   eventsource: "EventSource",
 };
 
@@ -96,15 +93,17 @@ function ConnectionTable({ connections }: { connections: Connection[] }) {
               <ConnectionName of={connection} />
             </Table.Td>
             <Table.Td>
-              {connection.transport ? (kinds[connection.transport] ?? connection.transport) : "unknown"}
-              <Text size="xs" c="dimmed">
-                {connection.attached ? "connected" : `away, kept for ${duration(connection.expires_in)}`}
-              </Text>
+              <div>
+                {connection.transport ? (kinds[connection.transport] ?? connection.transport) : "unknown"}
+                <Text size="xs" c="dimmed">
+                  {connection.attached ? "connected" : `away, kept for ${duration(connection.expires_in)}`}
+                </Text>
+              </div>
             </Table.Td>
             <Table.Td>
               <Patterns of={connection} />
             </Table.Td>
-            <Table.Td>{connection.node}</Table.Td>
+            <Table.Td className="pp-mono pp-id">{connection.node}</Table.Td>
             <Table.Td className="pp-num">{connection.lag === null ? "unknown" : duration(connection.lag)}</Table.Td>
             <Table.Td>
               <When time={connection.created_at} never="–" />
@@ -152,13 +151,15 @@ function Patterns({ of: connection }: { of: Connection }) {
   const shown = connection.subscriptions.slice(0, 4);
   const rest = connection.subscriptions.length - shown.length;
   return (
-    <Group gap={4}>
+    <Stack gap={2}>
       {shown.map(({ pattern }) => (
-        <Badge key={pattern} variant="default" tt="none" className="pp-mono">
-          {pattern}
-        </Badge>
+        <ChannelName key={pattern} name={pattern} />
       ))}
-      {rest > 0 && <Text size="xs">and {count(rest)} more</Text>}
-    </Group>
+      {rest > 0 && (
+        <Text size="xs" c="dimmed">
+          and {count(rest)} more
+        </Text>
+      )}
+    </Stack>
   );
 }

@@ -3,10 +3,12 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { entryQuery } from "../../api/queries.js";
 import type { Entry, Reach } from "../../api/schema.js";
-import { bytes, count, moment, pretty } from "../../format.js";
+import { bytes, count, pretty } from "../../format.js";
+import { ChannelName } from "../../parts/channel-name.js";
 import { Copyable } from "../../parts/copy.js";
 import { Loaded } from "../../parts/loaded.js";
 import { Facts } from "../../parts/table.js";
+import { When } from "../../parts/when.js";
 import { useMayChange } from "../../user.js";
 import { ConnectionName } from "./connections.js";
 import { useApplication } from "./frame.js";
@@ -29,14 +31,9 @@ export function EntryDrawer({ entryId, close }: { entryId: string; close: () => 
           <Stack>
             <Facts
               facts={[
-                ["Id", <Copyable key="id" name="id" value={entry.id} />],
-                [
-                  "Channel",
-                  <span key="channel" className="pp-code">
-                    {entry.channel}
-                  </span>,
-                ],
-                ["Published", moment(entry.at)],
+                ["ID", <Copyable key="id" name="ID" value={entry.id} />],
+                ["Channel", <ChannelName key="channel" name={entry.channel} />],
+                ["Published", <When key="at" time={entry.at} exact />],
                 ["Size", bytes(entry.size)],
               ]}
             />
@@ -94,7 +91,7 @@ function Reached({ reached, complete }: { reached: Reach[]; complete: boolean })
       <ul className="pp-reached">
         {reached.map(({ connection, state, detail }) => (
           <li key={connection.id}>
-            <Badge variant="light" color={states[state][1]} tt="none">
+            <Badge variant="light" color={states[state][1]}>
               {states[state][0]}
             </Badge>
             <div>

@@ -82,7 +82,7 @@ function Event({ event, raw }: { event: ConsoleEvent; raw: boolean }) {
       <div className="pp-event-head">
         <span className="pp-event-channel">{event.channel}</span>
         {event.kind && (
-          <Badge size="sm" variant="default" tt="none">
+          <Badge size="sm" variant="default">
             {event.kind}
           </Badge>
         )}

@@ -86,14 +86,14 @@ function About({ app }: { app: Application }) {
       facts={[
         ["ID", <Copyable key="id" name="ID" value={app.id} />],
         ["Name", app.name],
-        ["Created At", <When key="at" time={app.created_at} never="–" />],
-        ["Created By", app.created_by],
+        ["Created at", <When key="at" time={app.created_at} never="–" />],
+        ["Created by", app.created_by],
         [
           "Admins",
           <Group key="admins" gap={6}>
             {app.admins.length === 0 && "nobody but root admins"}
             {app.admins.map((admin) => (
-              <Badge key={admin} variant="default" tt="none">
+              <Badge key={admin} variant="default">
                 {admin}
               </Badge>
             ))}

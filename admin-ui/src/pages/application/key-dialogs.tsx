@@ -47,7 +47,7 @@ export function CreateKey({ id, made, close }: MakeProps & { id: string }) {
     }
   };
   return (
-    <Modal opened onClose={close} title="Create New Key">
+    <Modal opened onClose={close} title="Create new key">
       <form onSubmit={submit} noValidate>
         <Stack>
           <TextInput

@@ -29,7 +29,7 @@ export function Keys() {
       actions={
         mayChange && (
           <Button size="xs" onClick={() => setDialog({ of: "new" })}>
-            New Key
+            New key
           </Button>
         )
       }
@@ -38,7 +38,8 @@ export function Keys() {
         {(keys) =>
           keys.length === 0 ? (
             <Empty title="No keys yet">
-              A back end publishes with a key and its secret, and signs tokens with them.
+              A back end publishes with a key and its secret, and signs tokens for browsers with them.
+              {mayChange && " Make the first with “New key”."}
             </Empty>
           ) : (
             <KeyTable keys={keys} open={setDialog} mayChange={mayChange} />
@@ -61,21 +62,25 @@ interface TableProps {
 }
 
 function KeyTable({ keys, open, mayChange }: TableProps) {
-  const head = ["ID", "Purpose", "Created", "Expires", "Status", "Last Used", { end: "Used" }];
+  const head = ["ID", "Purpose", "Created", "Expires", "Status", "Last used", { end: "Used" }];
   return (
     <DataTable label="Keys" minWidth={1050} head={mayChange ? [...head, { end: "Actions" }] : head}>
       {keys.map((key) => (
         <Table.Tr key={key.id}>
-          <Table.Td className="identifier pp-mono">{key.id}</Table.Td>
+          <Table.Td className="identifier pp-mono pp-id">{key.id}</Table.Td>
           <Table.Td>{key.purpose}</Table.Td>
           <Table.Td>
-            <When time={key.created_at} never="–" /> ({key.created_by})
+            <div>
+              <When time={key.created_at} never="–" /> <span className="pp-faint">({key.created_by})</span>
+            </div>
           </Table.Td>
           <Table.Td>
             <When time={key.expires} />
           </Table.Td>
           <Table.Td>
-            <Status of={key} />
+            <div>
+              <Status of={key} />
+            </div>
           </Table.Td>
           <Table.Td>
             <When time={key.last_used} />
@@ -97,7 +102,7 @@ const colours = { active: "bamboo", expired: "gray", revoked: "red" } as const;
 function Status({ of: key }: { of: Key }) {
   return (
     <>
-      <Badge variant="light" color={colours[key.status]} tt="none">
+      <Badge variant="light" color={colours[key.status]}>
         {key.status}
       </Badge>
       {key.revoked_at && (

@@ -1,14 +1,23 @@
+export interface Snippet {
+  name: string;
+  text: string;
+  /** It reads the key's secret from the environment, as KEY_SECRET. */
+  secret: boolean;
+}
+
 /** Code that publishes to and subscribes to an application: `server` without a slash at its end. */
-export function snippets(server: string, app: string, key: string): { name: string; text: string }[] {
+export function snippets(server: string, app: string, key: string): Snippet[] {
   const channel = `/${app}/public/news`;
   return [
     {
       name: "curl",
-      text: `curl -u ${key}:KEY_SECRET -H 'Content-Type: application/json' \\
+      secret: true,
+      text: `curl -u "${key}:$KEY_SECRET" -H 'Content-Type: application/json' \\
   -d '{"text": "Hello"}' ${server}/channel${channel}`,
     },
     {
       name: "Browser",
+      secret: false,
       text: `<script src="${server}/client.js"></script>
 <script>
   const client = new Pandapush.Client("${server}/push");
@@ -17,6 +26,7 @@ export function snippets(server: string, app: string, key: string): { name: stri
     },
     {
       name: "Ruby",
+      secret: true,
       text: `require "json"
 require "net/http"
 
@@ -28,6 +38,7 @@ Net::HTTP.start(uri.host, uri.port, use_ssl: uri.scheme == "https") { |http| htt
     },
     {
       name: "Node",
+      secret: true,
       text: `const response = await fetch("${server}/channel${channel}", {
   method: "POST",
   headers: {

@@ -4,10 +4,11 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 import { type EntriesWanted, entriesPage } from "../../api/queries.js";
 import type { Entry } from "../../api/schema.js";
 import { bytes, count } from "../../format.js";
+import { ChannelName } from "../../parts/channel-name.js";
 import { Empty, Failure, Loaded } from "../../parts/loaded.js";
 import { Section } from "../../parts/page.js";
 import { SearchField } from "../../parts/search-field.js";
-import { DataTable } from "../../parts/table.js";
+import { DataTable, OpenRow } from "../../parts/table.js";
 import { When } from "../../parts/when.js";
 import { EntryDrawer } from "./entry-drawer.js";
 import { useApplication } from "./frame.js";
@@ -27,7 +28,7 @@ export function StreamTab() {
       actions={
         <>
           <SearchField
-            label={`Channel or pattern, e.g. /${id}/public/**`}
+            label="Channel or pattern"
             value={search.channel ?? ""}
             change={(channel) => want({ channel })}
           />
@@ -116,8 +117,8 @@ function Entries({ wanted, open }: { wanted: EntriesWanted; open: (id: string) =
             {entries.length === 0 && !query.hasNextPage ? (
               <Empty title="No messages">
                 {pages[0]?.stream.length
-                  ? "None of those that are kept matches."
-                  : "Nothing is kept: nothing was published lately."}
+                  ? "None of those that are kept matches. Look for another channel, or more time."
+                  : "Nothing was published lately. What is published, by the Console for one, shows up here."}
               </Empty>
             ) : (
               <EntryTable entries={entries} open={open} />
@@ -146,17 +147,19 @@ function EntryTable({ entries, open }: { entries: Entry[]; open: (id: string) =>
   return (
     <DataTable label="Messages" minWidth={800} head={["When", "Channel", "Data", { end: "Size" }, { end: "Actions" }]}>
       {entries.map((entry) => (
-        <Table.Tr key={entry.id}>
+        <OpenRow key={entry.id} open={() => open(entry.id)}>
           <Table.Td>
-            <When time={entry.at} />
+            <When time={entry.at} exact />
           </Table.Td>
-          <Table.Td className="pp-mono">
-            {entry.channel}{" "}
-            {entry.notice && (
-              <Badge size="sm" variant="default" tt="none">
-                notice
-              </Badge>
-            )}
+          <Table.Td>
+            <div>
+              <ChannelName name={entry.channel} />{" "}
+              {entry.notice && (
+                <Badge size="sm" variant="default">
+                  notice
+                </Badge>
+              )}
+            </div>
           </Table.Td>
           <Table.Td className="pp-fill">
             <div className="pp-line">
@@ -171,7 +174,7 @@ function EntryTable({ entries, open }: { entries: Entry[]; open: (id: string) =>
               </Button>
             </div>
           </Table.Td>
-        </Table.Tr>
+        </OpenRow>
       ))}
     </DataTable>
   );

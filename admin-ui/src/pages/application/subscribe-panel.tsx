@@ -141,7 +141,7 @@ function Subscribers({ roster }: { roster: Roster }) {
       </Text>
       <Group gap={6}>
         {[...roster].map(([id, about]) => (
-          <Badge key={id} variant="default" tt="none" title={JSON.stringify(about)}>
+          <Badge key={id} variant="default" title={JSON.stringify(about)}>
             {id}
           </Badge>
         ))}
