@@ -52,6 +52,27 @@ test("what is filled in is in the URL, and comes back from it", async () => {
   await page.getByRole("textbox", { name: "Payload (JSON)" }).getByText('{"a": 1}').waitFor();
 });
 
+test("what is too long for the URL comes back, too, and so does what is shown of events", async () => {
+  const page = await open();
+  const long = JSON.stringify({ text: "long ".repeat(500) });
+  await payload(page, long);
+  await page.getByLabel("Filter events").fill("needle");
+  await page.getByText("Raw frame").click();
+  await expect.poll(() => new URL(page.url()).search).toBe("?filter=needle&show=frame");
+  await page.reload();
+  await page.getByRole("textbox", { name: "Payload (JSON)" }).getByText(long).waitFor();
+  expect(await page.getByLabel("Filter events").inputValue()).toBe("needle");
+  expect(await page.getByRole("radio", { name: "Raw frame" }).isChecked()).toBe(true);
+});
+
+test("of a large event the beginning is shown, and all of it to who asks", async () => {
+  const page = await open("?subChannelPath=large");
+  await subscribe(page);
+  await stage.server.publish("/devapp/public/large", { text: "x".repeat(100_000), end: "here" });
+  await page.getByRole("button", { name: /^Show all 100,0\d\d characters$/ }).click();
+  await events(page).getByText('"end": "here"').waitFor();
+});
+
 test("a payload that is not JSON is not sent", async () => {
   const page = await open("?pubChannelPath=x");
   await payload(page, "{nonsense");

@@ -35,6 +35,17 @@ test("a stored message is found by channel, opened, and published again", async 
   await other.getByText("2 events").waitFor();
 });
 
+test("a large message is published again as it was", async () => {
+  const large = { text: "large ".repeat(20_000) };
+  const id = await stage.server.publish("/devapp/public/large", large);
+  const page = await open(`stream?entry=${encodeURIComponent(id)}`);
+  await page.getByRole("link", { name: "Publish again" }).click();
+  const receiver = await subscriber("subChannelPath=large");
+  await page.getByRole("button", { name: "Publish (REST)" }).click();
+  await page.getByText("Sent.").waitFor();
+  await receiver.getByRole("button", { name: /^Show all 120,/ }).waitFor();
+});
+
 test("a stream of many messages comes in pages, in both directions", async () => {
   const messages = Array.from({ length: 120 }, (_, n) => ({ channel: "/devapp/public/pages", data: { n } }));
   await stage.server.batch("devapp", messages);

@@ -68,7 +68,8 @@ export class ConsoleClient {
         if (kind !== undefined) {
           this.#set({ ...this.#state, roster: applyPresence(this.#state.roster, kind, data) });
         }
-        this.log.add({ channel: on, data, id, kind, frame: this.#frame(id) ?? { channel: on, data } });
+        const frame = this.#frame(id) ?? { channel: on, data };
+        this.log.add({ channel: on, data: frame.data, id, kind, frame }); // the data of the frame, so that it is kept once
       },
       options,
     );

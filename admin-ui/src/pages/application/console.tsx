@@ -1,6 +1,7 @@
 import { useDebouncedCallback } from "@mantine/hooks";
-import { useNavigate, useSearch } from "@tanstack/react-router";
+import { useLocation, useNavigate, useSearch } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
+import { fits } from "../../search.js";
 import { useMayChange } from "../../user.js";
 import { ConsoleClient } from "./console-client.js";
 import { useApplication } from "./frame.js";
@@ -18,6 +19,16 @@ export interface ConsoleForm {
   presenceDataInput: string;
   start: string;
   since: string;
+  filter: string;
+  /** "data" or "frame" of each event. */
+  show: string;
+}
+
+declare module "@tanstack/react-router" {
+  interface HistoryState {
+    /** What is too long for the URL. It outlives a reload, but is in no copy of the address. */
+    form?: Partial<ConsoleForm>;
+  }
 }
 
 export type ChangeForm = (change: Partial<ConsoleForm>) => void;
@@ -32,6 +43,8 @@ const blank: ConsoleForm = {
   presenceDataInput: "",
   start: "now",
   since: "",
+  filter: "",
+  show: "data",
 };
 
 /** Publish to channels of the application, and see what comes. */
@@ -51,17 +64,19 @@ export function Console() {
   );
 }
 
-/** The form, as the URL has it at first, and into which it is written back. */
+/** The form, as the URL and what goes with it have it at first, and into which it is written back. */
 function useForm(id: string): [ConsoleForm, ChangeForm] {
   const search = useSearch({ from: "/application/$id/console" });
+  const { form: long } = useLocation().state;
   const navigate = useNavigate();
-  const [form, setForm] = useState<ConsoleForm>(() => ({ ...blank, ...search }));
+  const [form, setForm] = useState<ConsoleForm>(() => ({ ...blank, ...search, ...long }));
   const keep = useDebouncedCallback((form: ConsoleForm) => {
     const changed = Object.entries(form).filter(([name, value]) => value !== blank[name as keyof ConsoleForm]);
     void navigate({
       to: "/application/$id/console",
       params: { id },
       search: Object.fromEntries(changed),
+      state: { form: Object.fromEntries(changed.filter(([, value]) => !fits(value))) },
       replace: true,
     });
   }, 300);

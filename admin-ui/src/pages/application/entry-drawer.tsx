@@ -9,6 +9,7 @@ import { Copyable } from "../../parts/copy.js";
 import { Loaded } from "../../parts/loaded.js";
 import { Facts } from "../../parts/table.js";
 import { When } from "../../parts/when.js";
+import { fits } from "../../search.js";
 import { useMayChange } from "../../user.js";
 import { ConnectionName } from "./connections.js";
 import { useApplication } from "./frame.js";
@@ -51,11 +52,18 @@ function EntryActions({ entry }: { entry: Entry }) {
   const { id } = useApplication();
   const mayChange = useMayChange();
   const [, , type = "", ...path] = entry.channel.split("/");
-  const again = { pubChannelType: type, pubChannelPath: path.join("/"), pubPayloadInput: pretty(entry.data) };
+  const pubPayloadInput = pretty(entry.data);
+  const again = { pubChannelType: type, pubChannelPath: path.join("/"), pubPayloadInput };
   return (
     <Group>
       {mayChange && !entry.notice && type !== "meta" && (
-        <Button component={Link} size="xs" to={`/application/${id}/console`} search={again as never}>
+        <Button
+          component={Link}
+          size="xs"
+          to={`/application/${id}/console`}
+          search={again as never}
+          state={{ form: fits(pubPayloadInput) ? {} : { pubPayloadInput } }}
+        >
           Publish again…
         </Button>
       )}

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { capacity, EventLog, matches } from "./event-log.js";
+import { capacity, EventLog, matches, maxText } from "./event-log.js";
 
 const event = (data: unknown) => ({
   channel: "/a/public/b",
@@ -17,6 +17,23 @@ test("the newest events are kept, and those that had to go are counted", () => {
   const { events, total, dropped } = log.view();
   expect([events.length, total, dropped]).toEqual([capacity, capacity + 3, 3]);
   expect(events[0]?.number).toBe(capacity + 3);
+});
+
+test("of large events fewer are kept, also while nothing is shown", () => {
+  const frames: (() => void)[] = [];
+  const log = new EventLog((tell) => frames.push(tell));
+  const large = "x".repeat(1 << 20);
+  for (let n = 0; n < 40; n++) {
+    log.add(event(large));
+  }
+  frames[0]?.();
+  const { events, total, dropped } = log.view();
+  expect([events.length, total, dropped]).toEqual([15, 40, 25]);
+  expect(events.reduce((sum, { text }) => sum + text.length, 0)).toBeLessThanOrEqual(maxText);
+  log.clear();
+  log.add(event(1));
+  frames.at(-1)?.();
+  expect(log.view()).toMatchObject({ total: 1, dropped: 0, events: [{ data: 1 }] });
 });
 
 test("listeners are told once a frame, however much came", () => {

@@ -12,6 +12,8 @@ export interface ConsoleEvent {
   kind: "roster" | "notice" | undefined;
   /** The message as it was sent. */
   frame: Incoming;
+  /** Channel and data in lower case, to look for words in; its length stands for what the event takes. */
+  text: string;
 }
 
 /** What there is to show. */
@@ -27,6 +29,12 @@ export interface LogView {
 /** How many events are kept. */
 export const capacity = 2000;
 
+/** How long the texts of all of them together may be, in characters: two thousand of the largest would fill a browser. */
+export const maxText = 16 << 20;
+
+/** Beyond a bound by this factor, events are let go of at once, and not with the next frame: a hidden page has none. */
+const slack = 1.25;
+
 const nothing: LogView = { events: [], total: 0, dropped: 0 };
 
 /**
@@ -35,6 +43,7 @@ const nothing: LogView = { events: [], total: 0, dropped: 0 };
  */
 export class EventLog {
   #kept: ConsoleEvent[] = [];
+  #text = 0;
   #total = 0;
   #dropped = 0;
   #view = nothing;
@@ -53,11 +62,13 @@ export class EventLog {
 
   readonly view = (): LogView => this.#view;
 
-  add(event: Omit<ConsoleEvent, "number" | "received">): void {
+  add(event: Omit<ConsoleEvent, "number" | "received" | "text">): void {
+    const text = `${event.channel} ${JSON.stringify(event.data)}`.toLowerCase();
     this.#total++;
-    this.#kept.push({ ...event, number: this.#total, received: new Date() });
+    this.#text += text.length;
+    this.#kept.push({ ...event, text, number: this.#total, received: new Date() });
     // In steps, so that not every event moves all others.
-    if (this.#kept.length >= capacity * 1.25) {
+    if (this.#kept.length >= capacity * slack || this.#text >= maxText * slack) {
       this.#trim();
     }
     this.#changed();
@@ -65,13 +76,21 @@ export class EventLog {
 
   clear(): void {
     this.#kept = [];
+    this.#text = 0;
     this.#total = 0;
     this.#dropped = 0;
     this.#changed();
   }
 
   #trim(): void {
-    const excess = Math.max(0, this.#kept.length - capacity);
+    let excess = Math.max(0, this.#kept.length - capacity);
+    for (const [n, { text }] of this.#kept.entries()) {
+      if (n >= excess && this.#text <= maxText) {
+        break;
+      }
+      this.#text -= text.length;
+      excess = Math.max(excess, n + 1);
+    }
     this.#kept.splice(0, excess);
     this.#dropped += excess;
   }
@@ -94,5 +113,4 @@ export class EventLog {
 }
 
 /** Whether an event has a text in its channel or its data, upper and lower case alike. */
-export const matches = (event: ConsoleEvent, text: string): boolean =>
-  text === "" || `${event.channel} ${JSON.stringify(event.data)}`.toLowerCase().includes(text.toLowerCase());
+export const matches = (event: ConsoleEvent, text: string): boolean => event.text.includes(text.toLowerCase());

@@ -1,19 +1,27 @@
 import { Badge, Button, Group, SegmentedControl, Text, TextInput } from "@mantine/core";
-import { useState, useSyncExternalStore } from "react";
+import { memo, useState, useSyncExternalStore } from "react";
 import { count, pretty } from "../../format.js";
 import { Copy } from "../../parts/copy.js";
 import { Empty } from "../../parts/loaded.js";
-import { type ConsoleEvent, capacity, type EventLog, matches } from "./event-log.js";
+import type { ChangeForm, ConsoleForm } from "./console.js";
+import { type ConsoleEvent, type EventLog, matches } from "./event-log.js";
 
 /** How many events are shown at first, and more at each asking. */
 const step = 100;
 
+/** How many characters of an event are shown, unless somebody asks for all. */
+const excerpt = 5000;
+
+interface Props {
+  log: EventLog;
+  form: ConsoleForm;
+  change: ChangeForm;
+}
+
 /** The events that came, the newest first. */
-export function EventTable({ log }: { log: EventLog }) {
+export function EventTable({ log, form: { filter, show }, change }: Props) {
   const current = useSyncExternalStore(log.listen, log.view);
   const [paused, setPaused] = useState<typeof current | null>(null);
-  const [filter, setFilter] = useState("");
-  const [raw, setRaw] = useState(false);
   const [most, setMost] = useState(step);
   const { events, total, dropped } = paused ?? current;
   const matching = events.filter((event) => matches(event, filter));
@@ -30,13 +38,13 @@ export function EventTable({ log }: { log: EventLog }) {
           aria-label="Filter events"
           placeholder="Filter"
           value={filter}
-          onChange={(event) => setFilter(event.currentTarget.value)}
+          onChange={(event) => change({ filter: event.currentTarget.value })}
         />
         <SegmentedControl
           size="xs"
           aria-label="What is shown of an event"
-          value={raw ? "frame" : "data"}
-          onChange={(chosen) => setRaw(chosen === "frame")}
+          value={show}
+          onChange={(show) => change({ show })}
           data={[
             { value: "data", label: "Data" },
             { value: "frame", label: "Raw frame" },
@@ -58,13 +66,13 @@ export function EventTable({ log }: { log: EventLog }) {
       </Group>
       {dropped > 0 && (
         <Text size="xs" c="dimmed" mb="xs" role="status">
-          {count(dropped)} older dropped: the newest {count(capacity)} are kept.
+          {count(dropped)} older dropped: the newest {count(events.length)} are kept.
         </Text>
       )}
       {matching.length === 0 && <Empty title={events.length === 0 ? "Nothing yet." : "No event matches the filter"} />}
       <ol className="pp-events" aria-label="Events">
         {matching.slice(0, most).map((event) => (
-          <Event key={event.number} event={event} raw={raw} />
+          <Event key={event.number} event={event} raw={show === "frame"} />
         ))}
       </ol>
       {matching.length > most && (
@@ -76,7 +84,11 @@ export function EventTable({ log }: { log: EventLog }) {
   );
 }
 
-function Event({ event, raw }: { event: ConsoleEvent; raw: boolean }) {
+/** An event never changes, so it is not drawn again with each that comes. */
+const Event = memo(function Event({ event, raw }: { event: ConsoleEvent; raw: boolean }) {
+  const [whole, setWhole] = useState(false);
+  const text = pretty(raw ? event.frame : event.data);
+  const cut = !whole && text.length > excerpt;
   return (
     <li className="pp-event">
       <div className="pp-event-head">
@@ -89,7 +101,12 @@ function Event({ event, raw }: { event: ConsoleEvent; raw: boolean }) {
         <time dateTime={event.received.toISOString()}>{event.received.toISOString()}</time>
         {event.id !== undefined && <Copy value={event.id} label="Copy id" />}
       </div>
-      <pre className="pp-json">{pretty(raw ? event.frame : event.data)}</pre>
+      <pre className="pp-json">{cut ? `${text.slice(0, excerpt)}…` : text}</pre>
+      {cut && (
+        <Button size="compact-xs" variant="default" onClick={() => setWhole(true)}>
+          Show all {count(text.length)} characters
+        </Button>
+      )}
     </li>
   );
-}
+});

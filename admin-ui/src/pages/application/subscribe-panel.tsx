@@ -96,7 +96,7 @@ export function SubscribePanel({ client, form, change }: Props) {
           </Text>
         </Group>
         {state.channel?.startsWith(`/${id}/presence/`) && <Subscribers roster={state.roster} />}
-        <EventTable log={client.log} />
+        <EventTable log={client.log} form={form} change={change} />
       </Stack>
     </Section>
   );
