@@ -51,18 +51,37 @@ func environmentResolver(getenv func(string) string) kong.Resolver {
 			return nil, nil //nolint:nilnil // kong's way to say that the resolver has nothing
 		}
 		value := getenv(name)
-		if file := getenv(name + "_FILE"); value == "" && file != "" && flag.Target.Type() == reflect.TypeFor[secret]() {
-			text, err := os.ReadFile(file)
-			if err != nil {
-				return nil, &settingError{name + "_FILE", file, "the path of a file that can be read (" + errors.Unwrap(err).Error() + ")"}
+		if flag.Target.Type() == reflect.TypeFor[secret]() {
+			var err error
+			if value, err = secretOf(name, value, getenv(name+"_FILE")); err != nil {
+				return nil, err
 			}
-			value = strings.TrimRight(string(text), "\r\n")
 		}
 		if value == "" || flag.Name == "help" {
 			return nil, nil //nolint:nilnil // kong's way to say that the resolver has nothing
 		}
 		return value, check(name, value, flag.Target)
 	})
+}
+
+// secretOf returns the value of a secret, from its variable or from the file that its other variable names. Which of two is
+// meant cannot be known, and a file with nothing in it is one that nobody has filled yet: taken for no secret at all, either
+// would let the server start with the wrong one.
+func secretOf(name, value, file string) (string, error) {
+	switch {
+	case file == "":
+		return value, nil
+	case value != "":
+		return "", &settingError{name + "_FILE", file, name + " not to be set as well"}
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", &settingError{name + "_FILE", file, "the path of a file that can be read (" + errors.Unwrap(err).Error() + ")"}
+	}
+	if value = strings.TrimRight(string(text), "\r\n"); value == "" {
+		return "", &settingError{name + "_FILE", file, "the path of a file that has the secret in it; this one is empty"}
+	}
+	return value, nil
 }
 
 // check tries value on a fresh variable of the flag's type, so that the error can name the environment variable.

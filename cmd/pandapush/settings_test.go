@@ -42,6 +42,8 @@ func TestWrongSettings(t *testing.T) {
 		{vars{"TOKEN_EXPIRY": "never"}, `TOKEN_EXPIRY is "never": it takes subscribe or enforce`},
 		{vars{"DATABASE_PORT": "x"}, `DATABASE_PORT is "x": it takes a port number, 0 to 65535`},
 		{vars{"DATABASE_PASSWORD_FILE": "/nope"}, `DATABASE_PASSWORD_FILE is "/nope": it takes the path of a file that can be read (no such file or directory)`},
+		{vars{"DATABASE_PASSWORD_FILE": "/dev/null"}, `DATABASE_PASSWORD_FILE is "/dev/null": it takes the path of a file that has the secret in it; this one is empty`},
+		{vars{"DATABASE_PASSWORD_FILE": "/nope", "DATABASE_PASSWORD": "xyzzy"}, `DATABASE_PASSWORD_FILE is "/nope": it takes DATABASE_PASSWORD not to be set as well`},
 		{vars{"DATABASE": "postgres", "DATABASE_URL": "postgres://me:xyzzy@host:port/name"}, "DATABASE_URL is wrong: it takes a URL like postgres://user:password@host:5432/name"},
 		{vars{"REDIS_HOSTS": "one,two"}, `REDIS_HOSTS is "one,two": it takes a list of servers, like "one:6379,two:6379"`},
 		{vars{"REDIS_TLS": "maybe"}, `REDIS_TLS is "maybe": it takes true or false`},
