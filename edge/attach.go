@@ -244,6 +244,13 @@ func (s *session) olderThan(fence int64) bool {
 	return s.fence < fence
 }
 
+// newerThan reports whether the session was claimed again since the claim with that fence.
+func (s *session) newerThan(fence int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fence > fence
+}
+
 // holdOn lets the outlet that is the session's path hold another connect, in place of the one before it, which is
 // answered. It reports false if the outlet is not the path.
 func (s *session) holdOn(now time.Time, m *bayeux.Message, p path) bool {

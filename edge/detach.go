@@ -102,9 +102,19 @@ func (e *Server) drop(s *session, why reason) pandapush.Session {
 }
 
 // dropEnded drops a session whose record has been ended. Its seats were left with the record, but it may have been given one
-// again since, before it was dropped.
+// again since, before it was dropped; and so may it have been given a record.
 func (e *Server) dropEnded(ctx context.Context, s *session, why reason) {
 	e.drop(s, why)
+	s.saving.Lock()
+	defer s.saving.Unlock()
+	s.mu.Lock()
+	restored := s.restored
+	s.mu.Unlock()
+	if restored {
+		if _, _, err := e.cfg.Records.EndSession(ctx, s.id); err != nil && !errors.Is(err, pandapush.ErrNotFound) {
+			e.cfg.Log.Debug("session not ended again", "error", err)
+		}
+	}
 	e.leaveSeats(ctx, s.seats())
 }
 

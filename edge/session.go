@@ -54,6 +54,7 @@ type session struct {
 	changing  int              // requests that are adding subscriptions, which the session does not know of yet
 	exception bool             // the record says that this node's position does not hold for the session
 	excepted  *exceptedRecord  // what was last written of an exception; nil of others
+	restored  bool             // the record was gone, and has been written anew
 	seen      time.Time        // when the client last connected, or when its last connect was answered
 }
 

@@ -50,6 +50,13 @@ func (r *sessions) claiming(id string) (done func()) {
 	}
 }
 
+// claimed reports whether a claim of a session is under way here.
+func (r *sessions) claimed(id string) bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.claims[id] != nil
+}
+
 // living returns the session of a client id, if it is attached here. One that is being attached is waited for: its record
 // may have been read before the caller changed it.
 func (r *sessions) living(ctx context.Context, id string) (*session, bool) {
@@ -195,11 +202,15 @@ func together(sessions []*session, write func(*session)) {
 	_ = writers.Wait() // they never return an error
 }
 
-// restore writes the record of an attached session that Redis has lost.
+// restore writes the record of an attached session that Redis has lost; or that was ended elsewhere, which this node is about
+// to hear.
 func (e *Server) restore(ctx context.Context, s *session) {
+	s.saving.Lock()
+	defer s.saving.Unlock()
 	s.mu.Lock()
 	record, ended := s.recordLocked(), s.ended
 	record.Behind = s.exception
+	s.restored = true
 	s.mu.Unlock()
 	if ended {
 		return
@@ -271,9 +282,9 @@ func (e *Server) writeException(ctx context.Context, s *session, due map[pandapu
 	switch err := e.cfg.Records.SaveSession(ctx, s.id, record, e.ttl()); {
 	case err == nil:
 		s.setException(record, e.cfg.Now())
-	case errors.Is(err, pandapush.ErrNotOwner):
+	case errors.Is(err, pandapush.ErrNotOwner) && !e.sessions.claimed(s.id) && !s.newerThan(record.Fence):
 		e.drop(s, endSuperseded)
-	} // after any other error it is tried again
+	} // after any other error it is tried again, and so it is when it was this node that claimed the session meanwhile
 }
 
 func (s *session) setException(written pandapush.Session, now time.Time) {
