@@ -50,7 +50,7 @@ const (
 	root     = "root"
 	auditor  = "auditor"  // read-only
 	alice    = "alice"    // administers the application "app"
-	stranger = "stranger" // administers nothing
+	stranger = "stranger" // administers none of alice's
 	nobody   = ""
 )
 

@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/pandapush/pandapush"
 )
@@ -44,26 +45,34 @@ func (c *call) reply(status int, v any) error {
 	return nil
 }
 
-// decode reads a request's body, a JSON object, into a new T. No body is an empty object. The error is errNotJSON,
-// errTooLarge, or a pandapush.Invalid that names the field.
-func decode[T any](c *call) (v T, err error) {
-	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+// readBody reads a request's body, which is JSON if there is one. The error is errNotJSON, errTooLarge, or a pandapush.Invalid.
+func (c *call) readBody() (err error) {
+	c.body, err = io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		return v, errTooLarge
+		return errTooLarge
 	}
 	if err != nil {
-		return v, invalid("body", "could not be read to its end")
+		return invalid("body", "could not be read to its end")
 	}
-	if header := c.r.Header.Get("Content-Type"); header != "" || len(body) > 0 {
+	if header := c.r.Header.Get("Content-Type"); header != "" || len(c.body) > 0 {
 		mediaType, params, err := mime.ParseMediaType(header)
 		if charset := params["charset"]; err != nil || mediaType != "application/json" || charset != "" && !strings.EqualFold(charset, "utf-8") {
-			return v, errNotJSON
+			return errNotJSON
 		}
 	}
-	if len(body) == 0 {
+	if !utf8.Valid(c.body) { // encoding/json would put other characters in the place of what is not
+		return invalid("body", "is not UTF-8")
+	}
+	return nil
+}
+
+// decode reads the request's body, a JSON object, into a new T. No body is an empty object. The error is a pandapush.Invalid
+// that names the field.
+func decode[T any](c *call) (v T, err error) {
+	if len(c.body) == 0 {
 		return v, nil
 	}
-	return v, decodeObject(body, &v)
+	return v, decodeObject(c.body, &v)
 }
 
 func decodeObject(body []byte, v any) error {

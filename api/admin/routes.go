@@ -97,6 +97,7 @@ type call struct {
 	param func(name string) string // of the path; "" if it has none of that name
 
 	user login.User
+	body []byte        // of a POST or PUT
 	app  pandapush.App // that the path names; zero if it names none
 }
 
@@ -131,7 +132,8 @@ func (s *Server) serve(rt route, c *call) {
 	}
 }
 
-// admit finds out who asks and whether they may.
+// admit finds out who asks and whether they may. The body is read before the application is looked at: it may take as long as
+// readTimeout, and who is taken off the list of administrators meanwhile changes nothing any more.
 func (s *Server) admit(rt route, c *call) (err error) {
 	if c.user, err = s.cfg.Logins.User(c.w, c.r); err != nil {
 		return err
@@ -140,6 +142,11 @@ func (s *Server) admit(rt route, c *call) (err error) {
 	case rt.need == change && c.user.Role == login.ReadOnly, rt.need == service && !c.user.SeesAll(),
 		rt.need == operate && c.user.Role != login.Root:
 		return errForbidden
+	}
+	if rt.method == http.MethodPost || rt.method == http.MethodPut {
+		if err := c.readBody(); err != nil {
+			return err
+		}
 	}
 	id := pandapush.AppID(c.param("applicationId"))
 	if id == "" {

@@ -1,6 +1,9 @@
 package admin_test
 
 import (
+	"cmp"
+	"fmt"
+	"io"
 	"net/http"
 	"regexp"
 	"slices"
@@ -27,7 +30,27 @@ func TestRoutesAreThoseOfTheDocument(t *testing.T) {
 	}
 }
 
-// answers are the statuses that the users get, in the order root, auditor, alice, stranger, nobody.
+// TestEveryRefusalIsInTheDocument: what is refused before a request is looked at can be any request.
+func TestEveryRefusalIsInTheDocument(t *testing.T) {
+	t.Parallel()
+	doc, err := document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	header := http.Header{"Content-Type": {"application/problem+json"}}
+	for _, operation := range doc.Operations() {
+		method, path, _ := strings.Cut(operation, " ")
+		for _, status := range []int{
+			http.StatusBadRequest, // another scheme than Basic
+			http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests,
+		} {
+			doc.Check(t, method, path, status, header, fmt.Appendf(nil, `{"type":"about:blank","title":%q,"status":%d}`, http.StatusText(status), status))
+		}
+	}
+}
+
+// answers are the statuses that the users get, in the order root, auditor, alice, stranger, nobody. 0 is an event stream, which
+// TestFollow opens.
 type answers [5]int
 
 // The usual ones.
@@ -54,6 +77,7 @@ func TestRoles(t *testing.T) {
 	onBoth(t, func(t *testing.T, f *fixture) {
 		t.Helper()
 		f.runLive()
+		ask[listed](f, stranger, http.MethodPost, "/applications", `{"name":"of another"}`)
 		tested := map[string]bool{}
 		for _, row := range []struct {
 			method, path, body string
@@ -76,6 +100,7 @@ func TestRoles(t *testing.T) {
 			{"DELETE", "/application/{applicationId}/keys/{keyId}", "", changers.with(204)},
 			{"POST", "/application/{applicationId}/token", `{"channel":"/{applicationId}/private/a"}`, changers},
 			{"GET", "/application/{applicationId}/stats", "", lookers},
+			{"GET", "/application/{applicationId}/stats/events", "", answers{0, 0, 0, 404, 401}},
 			{"GET", "/application/{applicationId}/connections", "", lookers},
 			{"DELETE", "/application/{applicationId}/connections/{connectionId}", "", changers.with(404)},
 			{"GET", "/application/{applicationId}/stream", "", lookers},
@@ -85,38 +110,95 @@ func TestRoles(t *testing.T) {
 			{"GET", "/application/{applicationId}/audit", "", lookers},
 			{"GET", "/audit", "", all},
 			{"GET", "/stats", "", overseen},
+			{"GET", "/stats/events", "", answers{0, 0, 403, 403, 401}},
 			{"GET", "/nodes", "", overseen},
 			{"GET", "/config", "", answers{200, 403, 403, 403, 401}},
 			{"DELETE", "/application/{applicationId}", "", changers},
 		} {
 			tested[row.method+" "+row.path] = true
 			for i, user := range []string{root, auditor, alice, stranger, nobody} {
-				// Each has an application of its own: some requests end it.
-				app := f.app("of alice")
-				key, err := f.store.CreateKey(t.Context(), pandapush.NewKey{App: app.ID, By: alice})
-				if err != nil {
-					t.Fatal(err)
-				}
-				f.load()
-				fill := strings.NewReplacer("{applicationId}", string(app.ID), "{keyId}", string(key.ID)).Replace
-				r := f.do(user, row.method, fill(row.path), fill(row.body))
-				if r.status != row.want[i] {
-					t.Errorf("%s %s by %q: %d %s, want %d", row.method, row.path, user, r.status, r.body, row.want[i])
-				}
-				missing := strings.NewReplacer("{applicationId}", "nosuch", "{keyId}", string(key.ID)).Replace
-				if r := f.do(user, row.method, missing(row.path), missing(row.body)); strings.Contains(row.path, "{applicationId}") &&
-					r.status != http.StatusNotFound && r.status != http.StatusForbidden && r.status != http.StatusUnauthorized {
-					t.Errorf("%s %s by %q without the application: %d", row.method, row.path, user, r.status)
+				if row.want[i] != 0 {
+					f.holdTo(user, row.method, row.path, row.body, row.want[i])
 				}
 			}
 		}
 		for _, operation := range f.document.Operations() {
-			if !tested[operation] && !strings.HasSuffix(operation, "/events") { // TestFollow
+			if !tested[operation] {
 				t.Errorf("%s is not tested", operation)
 			}
 		}
 	})
 }
+
+// holdTo sends one request of TestRoles, and that for an application that does not exist: who does not see one is told the
+// same of both, whatever else is wrong with the request.
+func (f *fixture) holdTo(user, method, path, body string, want int) {
+	f.t.Helper()
+	// Each has an application of its own: some requests end it.
+	app := f.app("of alice")
+	key, err := f.store.CreateKey(f.t.Context(), pandapush.NewKey{App: app.ID, By: alice})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.load()
+	send := func(app pandapush.AppID, body string) response {
+		fill := strings.NewReplacer("{applicationId}", string(app), "{keyId}", string(key.ID)).Replace
+		return f.do(user, method, fill(path), fill(body))
+	}
+	r := send(app.ID, body)
+	if r.status != want {
+		f.t.Errorf("%s %s by %q: %d %s, want %d", method, path, user, r.status, r.body, want)
+	}
+	if !strings.Contains(path, "{applicationId}") {
+		return
+	}
+	missing := send("nosuch", body)
+	if hidden := want == http.StatusForbidden || want == http.StatusUnauthorized; hidden && missing.status != want || !hidden && missing.status != http.StatusNotFound {
+		f.t.Errorf("%s %s by %q without the application: %d", method, path, user, missing.status)
+	}
+	if user != stranger && user != nobody {
+		return
+	}
+	for _, body := range []string{body, `{"nonsense":1}`, `{`, `[`} {
+		if method == http.MethodGet {
+			body = "" // net/http's clients can't, and what is sent is not read
+		}
+		if there, not := send(app.ID, body), send("nosuch", body); there.status != not.status || string(there.body) != string(not.body) {
+			f.t.Errorf("%s %s by %q tells them apart: %d %s, and %d %s", method, path, user, there.status, there.body, not.status, not.body)
+		}
+	}
+}
+
+// TestWhoIsTakenOffTheListMeanwhile sends requests whose bodies take until the sender administers the application no more.
+func TestWhoIsTakenOffTheListMeanwhile(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, databases["sqlite"](t))
+	for _, operation := range f.document.Operations() {
+		method, path, _ := strings.Cut(operation, " ")
+		if method != http.MethodPost && method != http.MethodPut || !strings.Contains(path, "{applicationId}") {
+			continue
+		}
+		app := f.app("app")
+		key, err := f.store.CreateKey(t.Context(), pandapush.NewKey{App: app.ID, By: alice})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fill := strings.NewReplacer("{applicationId}", string(app.ID), "{keyId}", string(key.ID)).Replace
+		r := f.request(alice, method, "/admin/api"+fill(path), `{}`)
+		r.Body = io.NopCloser(io.MultiReader(strings.NewReader("{"), readerFunc(func([]byte) (int, error) {
+			_, err := f.store.UpdateApp(t.Context(), root, app.ID, pandapush.AppChange{Admins: []string{stranger}})
+			return 0, cmp.Or(err, io.EOF)
+		}), strings.NewReader("}")))
+		if w := newRecorder(f, r); w.Code != http.StatusNotFound {
+			t.Errorf("%s: %d %s", operation, w.Code, w.Body)
+		}
+	}
+}
+
+// readerFunc is an io.Reader.
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(b []byte) (int, error) { return f(b) }
 
 func TestAnswersAreForWhoAsks(t *testing.T) {
 	t.Parallel()
@@ -156,6 +238,14 @@ func TestBodies(t *testing.T) {
 		{`[]`, "application/json", 400, []string{"body"}},
 		{`null`, "application/json", 400, []string{"body"}},
 		{`{`, "application/json", 400, []string{"body"}},
+		{strings.Repeat(`{"a":`, 100_000), "application/json", 400, []string{"body"}},
+		{"{\"origins\":[\"\xff\"]}", "application/json", 400, []string{"body"}},
+		{`{"origins":["https://a.b\u0000"]}`, "application/json", 400, []string{"origins"}},
+		{`{"origins":[null]}`, "application/json", 400, []string{"origins"}},
+		{`{"origins":[["https://a.b"]]}`, "application/json", 400, []string{"origins"}},
+		{`{"history_length":1e400}`, "application/json", 400, []string{"history_length"}},
+		{`{"connections":99999999999999999999}`, "application/json", 400, []string{"connections"}},
+		{`{"history_length":null,"origins":null,"suspended":null}`, "application/json", 200, nil},
 		{`{} {}`, "application/json", 400, []string{"body"}},
 		{`{"suspended":1}`, "application/json", 400, []string{"suspended"}},
 		{`{"history_length":1.5}`, "application/json", 400, []string{"history_length"}},
@@ -176,14 +266,35 @@ func TestBodies(t *testing.T) {
 	}
 }
 
+// TestPagesElsewhereChangeNothing sends every request that changes something as a page of another origin would, or a form.
 func TestPagesElsewhereChangeNothing(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, databases["sqlite"](t))
-	for _, header := range []string{"Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: https://evil.example"} {
-		f.refused(f.do(root, http.MethodPost, "/applications", `{"name":"x"}`, header), http.StatusForbidden)
+	app := f.app("app")
+	key, err := f.store.CreateKey(t.Context(), pandapush.NewKey{App: app.ID, By: alice})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if apps := ask[[]any](f, root, http.MethodGet, "/applications", ""); len(apps) != 0 {
-		t.Errorf("there are %d applications", len(apps))
+	fill := strings.NewReplacer("{applicationId}", string(app.ID), "{keyId}", string(key.ID)).Replace
+	before := ask[changes](f, root, http.MethodGet, "/audit", "")
+	for _, operation := range f.document.Operations() {
+		method, path, _ := strings.Cut(operation, " ")
+		if method == http.MethodGet {
+			continue
+		}
+		for _, header := range []string{"Sec-Fetch-Site: cross-site", "Sec-Fetch-Site: same-site", "Origin: https://evil.example", "Origin: null"} {
+			f.refused(f.do(root, method, fill(path), `{"name":"x"}`, header), http.StatusForbidden)
+		}
+		if method == http.MethodDelete {
+			continue // no form sends one
+		}
+		for _, header := range []string{"Content-Type: text/plain", "Content-Type: application/x-www-form-urlencoded", "Content-Type: multipart/form-data; boundary=x"} {
+			f.refused(f.do(root, method, fill(path), `{"name":"x"}`, header), http.StatusUnsupportedMediaType)
+		}
+		f.refused(f.do(root, method, fill(path), strings.Repeat(" ", 1<<20+1)), http.StatusRequestEntityTooLarge)
+	}
+	if after := ask[changes](f, root, http.MethodGet, "/audit", ""); len(after.Changes) != len(before.Changes) {
+		t.Errorf("changed: %+v", after.Changes)
 	}
 }
 
