@@ -27,6 +27,9 @@ type AppChange struct {
 	Name     *string  // 1 to 255 characters
 	Admins   []string // user names, 1 to 255 characters each, at most 1,000; duplicates count once
 	Settings *Settings
+
+	// Check, if it is not nil, looks at the application as it is right before the change. Its error keeps it as it is.
+	Check func(App) error
 }
 
 // NewKey is what a key is made from.

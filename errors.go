@@ -53,6 +53,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrExists is returned instead of creating something a second time.
 	ErrExists = errors.New("already exists")
+	// ErrChanged is returned for a change of something that has been changed since whoever asks for it has looked.
+	ErrChanged = errors.New("changed meanwhile")
 	// ErrInvalid is matched by every Invalid.
 	ErrInvalid = errors.New("invalid")
 	// ErrNotOwner is returned to a node that writes to a session which another node has claimed since.

@@ -63,7 +63,8 @@ func checkAppChange(by string, c pandapush.AppChange) error {
 }
 
 // UpdateApp changes an application on behalf of by, all or nothing, and returns it as it is then. What is so already is no
-// change and leaves no trace. It returns pandapush.ErrNotFound if the application does not exist.
+// change and leaves no trace. It returns pandapush.ErrNotFound if the application does not exist, and the
+// error of change.Check.
 func (d *DB) UpdateApp(ctx context.Context, by string, id pandapush.AppID, change pandapush.AppChange) (pandapush.App, error) {
 	if err := checkAppChange(by, change); err != nil {
 		return pandapush.App{}, fmt.Errorf("update application: %w", err)
@@ -72,6 +73,11 @@ func (d *DB) UpdateApp(ctx context.Context, by string, id pandapush.AppID, chang
 	err := d.inTx(ctx, func(tx *sql.Tx) (err error) {
 		if app, err = d.lockApp(ctx, tx, id); err != nil {
 			return err
+		}
+		if change.Check != nil {
+			if err := change.Check(app); err != nil {
+				return err
+			}
 		}
 		before, after := apply(change, &app)
 		if len(after) == 0 {

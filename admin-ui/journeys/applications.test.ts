@@ -45,6 +45,29 @@ test("an application is made, found by its name, and deleted by typing that", as
   expect(await page.getByText("Weather station").count()).toBe(0);
 });
 
+test("of two who change the same settings, the second is told", async () => {
+  const { id } = await stage.server.admin<{ id: string }>("/applications", { name: "contested" });
+  const url = `${stage.server.url}/admin/application/${id}/info`;
+  const [first, second] = [await stage.visitor.open(url), await stage.visitor.open(url)];
+  for (const page of [first, second]) {
+    await page.getByRole("region", { name: "Settings" }).getByRole("button", { name: "Change" }).click();
+  }
+  await first.getByLabel("Publish rate", { exact: true }).fill("25");
+  await first.getByRole("button", { name: "Save" }).click();
+  await first.getByText("25 / s").waitFor();
+  await second.getByLabel("Publish burst", { exact: true }).fill("50");
+  await second.getByRole("button", { name: "Save" }).click();
+  await second.getByText("Somebody else has changed it meanwhile.").waitFor();
+  await second.getByRole("button", { name: "Cancel" }).click();
+  await second.getByText("25 / s").waitFor();
+  await second.getByRole("region", { name: "Settings" }).getByRole("button", { name: "Change" }).click();
+  await second.getByLabel("Publish burst", { exact: true }).fill("50");
+  await second.getByRole("button", { name: "Save" }).click();
+  await second.getByText("50", { exact: true }).waitFor();
+  await second.getByText("25 / s").waitFor();
+  stage.visitor.complained("412");
+});
+
 test("its name, its admins and its settings are changed", async () => {
   const { id } = await create("Old name");
   const page = await open(`/application/${id}/info`);

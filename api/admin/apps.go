@@ -97,6 +97,7 @@ func (s *Server) getApp(c *call) error {
 	if err != nil {
 		return err
 	}
+	c.showVersion(whoseVersion(c.app))
 	admins := c.app.Admins
 	if admins == nil {
 		admins = []string{}
@@ -120,11 +121,13 @@ func (s *Server) updateApp(c *call) error {
 	if body.Admins != nil && c.user.Role == login.Admin && !slices.Contains(body.Admins, c.user.Name) {
 		return invalid("admins", "you cannot take yourself off the list")
 	}
-	_, err = s.cfg.Store.UpdateApp(c.r.Context(), c.user.Name, c.app.ID, pandapush.AppChange{Name: body.Name, Admins: body.Admins})
+	change := pandapush.AppChange{Name: body.Name, Admins: body.Admins, Check: c.unchanged(whoseVersion)}
+	app, err := s.cfg.Store.UpdateApp(c.r.Context(), c.user.Name, c.app.ID, change)
 	if err != nil {
 		return err
 	}
 	s.cfg.Changed(c.r.Context())
+	c.showVersion(whoseVersion(app))
 	return c.reply(http.StatusOK, map[string]pandapush.AppID{"id": c.app.ID})
 }
 
@@ -138,6 +141,7 @@ func (s *Server) deleteApp(c *call) error {
 }
 
 func (s *Server) getSettings(c *call) error {
+	c.showVersion(settingsVersion(c.app))
 	return c.reply(http.StatusOK, map[string]pandapush.Settings{"settings": c.app.Settings, "defaults": s.cfg.Defaults})
 }
 
@@ -147,11 +151,13 @@ func (s *Server) putSettings(c *call) error {
 		return err
 	}
 	settings := pandapush.Settings(body)
-	app, err := s.cfg.Store.UpdateApp(c.r.Context(), c.user.Name, c.app.ID, pandapush.AppChange{Settings: &settings})
+	change := pandapush.AppChange{Settings: &settings, Check: c.unchanged(settingsVersion)}
+	app, err := s.cfg.Store.UpdateApp(c.r.Context(), c.user.Name, c.app.ID, change)
 	if err != nil {
 		return err
 	}
 	s.cfg.Changed(c.r.Context())
+	c.showVersion(settingsVersion(app))
 	return c.reply(http.StatusOK, app.Settings)
 }
 

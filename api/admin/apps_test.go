@@ -83,6 +83,40 @@ func TestApplications(t *testing.T) {
 	})
 }
 
+func TestWhoChangesWhatSomebodyElseHasChangedIsTold(t *testing.T) {
+	t.Parallel()
+	onBoth(t, func(t *testing.T, f *fixture) {
+		t.Helper()
+		path := "/application/" + string(f.app("contested").ID)
+		version := func(route string) string { return f.do(alice, http.MethodGet, path+route, "").header.Get("ETag") }
+		name, settings := version(""), version("/settings")
+		put := func(tag, body string) response {
+			return f.do(alice, http.MethodPut, path+"/settings", body, "If-Match: "+tag)
+		}
+		rename := func(tag, to string) response {
+			return f.do(alice, http.MethodPost, path, `{"name":"`+to+`"}`, "If-Match: "+tag)
+		}
+		first := put(settings, `{"publish_rate":5}`)
+		if now := version("/settings"); first.status != http.StatusOK || now == settings || first.header.Get("ETag") != now {
+			t.Fatalf("first change: %d, version %s, then %s", first.status, first.header.Get("ETag"), now)
+		}
+		f.refused(put(settings, `{"connections":7}`), http.StatusPreconditionFailed)
+		if r := rename(name, "the name is another matter"); r.status != http.StatusOK || r.header.Get("ETag") != version("") {
+			t.Errorf("renamed: %d, version %s", r.status, r.header.Get("ETag"))
+		}
+		f.refused(rename(name, "lost"), http.StatusPreconditionFailed)
+		now := f.do(alice, http.MethodGet, path, "")
+		if text := string(now.body); !strings.Contains(text, `"publish_rate":5`) || !strings.Contains(text, "another matter") {
+			t.Errorf("after the refusals: %s", text)
+		}
+		for _, tag := range []string{"W/" + version(""), "*"} {
+			if r := rename(tag, "by "+tag[:1]); r.status != http.StatusOK {
+				t.Errorf("%s: %d %s", tag, r.status, r.body)
+			}
+		}
+	})
+}
+
 func TestEachSeesTheirApplications(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, databases["sqlite"](t))

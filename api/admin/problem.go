@@ -68,6 +68,8 @@ func problemOf(err error) problem {
 		return answer(http.StatusNotFound, "Not found", "There is no such thing, or it is not yours to see.")
 	case errors.Is(err, pandapush.ErrExpiredKey), errors.Is(err, pandapush.ErrRevokedKey):
 		return answer(http.StatusConflict, "Conflict", "The key is expired or revoked, for good: make another.")
+	case errors.Is(err, pandapush.ErrChanged):
+		return answer(http.StatusPreconditionFailed, "Precondition Failed", "Somebody else has changed it meanwhile. Look at it again first.")
 	case errors.Is(err, errTooLarge):
 		return answer(http.StatusRequestEntityTooLarge, "Payload Too Large", "The body is larger than 1 MiB.")
 	case errors.Is(err, errNotJSON):

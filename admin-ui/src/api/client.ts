@@ -34,6 +34,17 @@ function parse(text: string): unknown {
 export const api = createClient<paths>({ baseUrl: apiURL });
 api.use(problems);
 
+/** What was got, and which version of it that is: to say with a change that it is meant for no later one. */
+export type Versioned<T> = T & { version: string };
+
+/** The same as `data`, with its version. */
+export async function versioned<T extends object>(
+  call: Promise<{ data?: T; response: Response }>,
+): Promise<Versioned<T>> {
+  const { data, response } = await call;
+  return { ...(data as T), version: response.headers.get("ETag") ?? "" };
+}
+
 /** What a call was answered with. It has thrown if it failed, so there is data. */
 export async function data<T>(call: Promise<{ data?: T }>): Promise<T> {
   return (await call).data as T;

@@ -1,5 +1,5 @@
 import { keepPreviousData, QueryClient, queryOptions } from "@tanstack/react-query";
-import { api, data } from "./client.js";
+import { api, data, versioned } from "./client.js";
 import { RequestError } from "./problem.js";
 import type { operations } from "./schema.js";
 
@@ -64,7 +64,7 @@ export const applicationsQuery = ({ search, ...wanted }: ApplicationsWanted) =>
 export const applicationQuery = (id: string) =>
   queryOptions({
     queryKey: ["app", id],
-    queryFn: () => data(api.GET("/application/{applicationId}", { params: path(id) })),
+    queryFn: () => versioned(api.GET("/application/{applicationId}", { params: path(id) })),
     // Somebody else may change it, suspend it or delete it.
     refetchInterval: 10_000,
   });
@@ -72,7 +72,7 @@ export const applicationQuery = (id: string) =>
 export const settingsQuery = (id: string) =>
   queryOptions({
     queryKey: ["app", id, "settings"],
-    queryFn: () => data(api.GET("/application/{applicationId}/settings", { params: path(id) })),
+    queryFn: () => versioned(api.GET("/application/{applicationId}/settings", { params: path(id) })),
   });
 
 export const keysQuery = (id: string) =>

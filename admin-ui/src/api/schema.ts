@@ -1,3 +1,4 @@
+import type { Versioned } from "./client.js";
 import type { components, operations } from "./schema.gen.js";
 
 type Schemas = components["schemas"];
@@ -5,7 +6,7 @@ type Schemas = components["schemas"];
 /** What the admin API speaks of, as its OpenAPI document has it. */
 export type Info = Schemas["Info"];
 export type ListedApplication = Schemas["ListedApplication"];
-export type Application = Schemas["ApplicationDetail"];
+export type Application = Versioned<Schemas["ApplicationDetail"]>;
 export type Settings = Schemas["Settings"];
 export type Key = Schemas["Key"];
 export type NewKey = Schemas["NewKey"];

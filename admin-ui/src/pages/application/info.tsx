@@ -108,17 +108,20 @@ function Edit({ app, close }: { app: Application; close: () => void }) {
   const { username } = useInfo();
   const [name, setName] = useState(app.name);
   const [admins, setAdmins] = useState(app.admins);
+  const [seen] = useState(app.version); // newer ones may come meanwhile
   const save = useMutation({
     mutationFn: () =>
       data(
         api.POST("/application/{applicationId}", {
-          params: { path: { applicationId: app.id } },
+          params: { path: { applicationId: app.id }, header: { "If-Match": seen } },
           body: { name: name.trim(), admins },
         }),
       ),
-    onSuccess: async () => {
-      await queryClient.invalidateQueries({ queryKey: ["app", app.id] });
-      close();
+    onSettled: async (_, error) => {
+      await queryClient.invalidateQueries({ queryKey: ["app", app.id] }); // after a refusal, too: what it is about has changed
+      if (error === null) {
+        close();
+      }
     },
   });
   // Whoever takes themselves out could not come back.

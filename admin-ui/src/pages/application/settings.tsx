@@ -40,9 +40,15 @@ export function SettingsSection({ id }: { id: string }) {
       }
     >
       <Loaded query={query}>
-        {({ settings, defaults }) =>
+        {({ settings, defaults, version }) =>
           editing ? (
-            <EditSettings id={id} settings={settings} defaults={defaults} close={() => setEditing(false)} />
+            <EditSettings
+              id={id}
+              settings={settings}
+              version={version}
+              defaults={defaults}
+              close={() => setEditing(false)}
+            />
           ) : (
             <ShowSettings settings={settings} defaults={defaults} />
           )
@@ -77,18 +83,27 @@ const byDefault = (value: number, show: (value: number) => string) => (value > 0
 interface EditProps {
   id: string;
   settings: Settings;
+  version: string;
   defaults: Settings;
   close: () => void;
 }
 
-function EditSettings({ id, settings, defaults, close }: EditProps) {
+function EditSettings({ id, settings, version, defaults, close }: EditProps) {
   const [wanted, setWanted] = useState(settings);
+  const [seen] = useState(version); // newer ones may come meanwhile
   const save = useMutation({
     mutationFn: () =>
-      data(api.PUT("/application/{applicationId}/settings", { params: { path: { applicationId: id } }, body: wanted })),
-    onSuccess: async () => {
-      await queryClient.invalidateQueries({ queryKey: ["app", id] });
-      close();
+      data(
+        api.PUT("/application/{applicationId}/settings", {
+          params: { path: { applicationId: id }, header: { "If-Match": seen } },
+          body: wanted,
+        }),
+      ),
+    onSettled: async (_, error) => {
+      await queryClient.invalidateQueries({ queryKey: ["app", id] }); // after a refusal, too: what it is about has changed
+      if (error === null) {
+        close();
+      }
     },
   });
   const wrong = save.error instanceof RequestError ? save.error.fields : {};
