@@ -11,3 +11,16 @@ type Usage struct {
 	Delivered uint64 // messages handed to sessions of this node, once for each
 	BytesOut  uint64 // of those, as they go over the wire
 }
+
+// Follower names followers, the event streams of HTTP: they have no session that is stored, and are only counted. They are told
+// apart by their application and by the key that let them in, "" for none.
+type Follower struct {
+	App AppID `json:"app"`
+	Key KeyID `json:"key"`
+}
+
+// FollowerCount is how many there are.
+type FollowerCount struct {
+	Connections   int64 `json:"connections"`
+	Subscriptions int64 `json:"subscriptions"`
+}

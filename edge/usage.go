@@ -17,3 +17,22 @@ func (e *Server) Usage() map[pandapush.AppID]pandapush.Usage {
 	}
 	return all
 }
+
+// Followers counts this node's followers.
+func (e *Server) Followers() map[pandapush.Follower]pandapush.FollowerCount {
+	counts := map[pandapush.Follower]pandapush.FollowerCount{}
+	for _, s := range e.outlets.followers() {
+		counted := map[pandapush.Follower]bool{}
+		for _, sub := range s.subscriptions() {
+			kind := pandapush.Follower{App: sub.grant.App, Key: sub.grant.Key}
+			n := counts[kind]
+			n.Subscriptions++
+			if !counted[kind] {
+				counted[kind] = true
+				n.Connections++
+			}
+			counts[kind] = n
+		}
+	}
+	return counts
+}

@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -29,6 +30,17 @@ func TestUsageCountsWhatAnApplicationGets(t *testing.T) {
 	}
 	if other := n.Usage()["other"]; other != (pandapush.Usage{}) {
 		t.Errorf("another application has %+v", other)
+	}
+}
+
+func TestFollowersAreCountedByTheirKeys(t *testing.T) {
+	n := startNode(t, nil)
+	n.follow(t, "/app/private/**", "/app/private/b")
+	n.follow(t, "/app/private/b")
+	n.subscribe(t, n.handshake(t), "/app/public/a") // is no follower
+	want := map[pandapush.Follower]pandapush.FollowerCount{{App: "app", Key: "key"}: {Connections: 2, Subscriptions: 3}}
+	if got := n.Followers(); !maps.Equal(got, want) {
+		t.Errorf("%+v", got)
 	}
 }
 

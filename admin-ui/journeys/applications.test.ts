@@ -166,7 +166,9 @@ test("a key's secret is shown once; the key is rotated", async () => {
 
 test("who revokes a key is told how many subscriptions that ends, and it ends them", async () => {
   const { id } = await create("Revoked");
-  const key = await stage.server.admin<{ id: string }>(`/application/${id}/keys`, { purpose: "to be revoked" });
+  const key = await stage.server.admin<{ id: string; secret: string }>(`/application/${id}/keys`, {
+    purpose: "to be revoked",
+  });
   const { token } = await stage.server.admin<{ token: string }>(`/application/${id}/keys/${key.id}/token`, {
     channel: `/${id}/private/a`,
     sub: true,
@@ -190,13 +192,18 @@ test("who revokes a key is told how many subscriptions that ends, and it ends th
     [`${stage.server.url}/push`, `/${id}/private/a`, token],
   );
   await site.getByText("subscribed").waitFor();
+  const leave = new AbortController();
+  await stage.server.follow(`/${id}/private/a`, key.id, key.secret, leave.signal);
 
-  const page = await open(`/application/${id}/keys`);
+  const page = await open(`/application/${id}/connections`);
+  await page.getByText("1 of 1 shown. Besides, an event stream of HTTP").waitFor();
+  await page.getByRole("link", { name: "Keys" }).click();
   await page.getByRole("button", { name: `Revoke ${key.id}` }).click();
-  await dialog(page).getByText("It will end 1 live subscription of 1 connection.").waitFor();
+  await dialog(page).getByText("It will end 2 live subscriptions of 2 connections.").waitFor();
   await dialog(page).getByRole("button", { name: "Revoke" }).click();
   await rows(page).getByText("revoked", { exact: true }).waitFor();
   await site.getByText("ended").waitFor();
+  leave.abort();
   await page.getByRole("button", { name: `Delete ${key.id}` }).click();
   await dialog(page).getByText("No live subscription was made with it.").waitFor();
   await dialog(page).getByRole("button", { name: "Delete" }).click();

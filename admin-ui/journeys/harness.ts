@@ -71,6 +71,16 @@ export class Server {
     await this.#post(`/batch/${app}`, devKey.id, devKey.secret, messages);
   }
 
+  /** Follows a channel as curl does, until the signal. */
+  async follow(channel: string, key: string, secret: string, signal: AbortSignal): Promise<void> {
+    const Authorization = `Basic ${btoa(`${key}:${secret}`)}`;
+    const headers = { Authorization, Accept: "text/event-stream" };
+    const response = await fetch(`${this.url}/channel${channel}`, { headers, signal });
+    expect(response.status, channel).toBe(200);
+    // Read, since an answer that nobody reads may be collected, and with it goes the connection.
+    void response.text().catch(() => signal.aborted || expect.fail("the event stream ended"));
+  }
+
   /** Asks the admin API. */
   async admin<T>(route: string, body: unknown): Promise<T> {
     const response = await this.#post(`/admin/api${route}`, login.username, login.password, body);

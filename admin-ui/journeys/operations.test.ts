@@ -80,6 +80,27 @@ test("a connection is found by its user and disconnected", async () => {
   await other.getByText("Connected again. Nothing was missed.").waitFor();
 });
 
+test("many connections come in pages", async () => {
+  const send = async (message: object) => {
+    const body = JSON.stringify([message]);
+    const headers = { "Content-Type": "application/json" };
+    const response = await fetch(`${stage.server.url}/push`, { method: "POST", headers, body });
+    return ((await response.json()) as { clientId: string; successful: boolean }[])[0];
+  };
+  for (let n = 0; n < 130; n++) {
+    const clientId = (
+      await send({ channel: "/meta/handshake", version: "1.0", supportedConnectionTypes: ["long-polling"] })
+    )?.clientId;
+    const subscription = "/devapp/public/many";
+    expect((await send({ channel: "/meta/subscribe", clientId, subscription }))?.successful).toBe(true);
+  }
+  const page = await open("connections?channel=/devapp/public/many");
+  await page.getByText("100 of 130 shown.").waitFor();
+  await page.getByRole("button", { name: "Show more" }).click();
+  await page.getByText("130 of 130 shown.").waitFor();
+  expect(await page.locator("tbody tr").count()).toBe(130);
+});
+
 test("a token for another channel is explained", async () => {
   const { token } = await stage.server.admin<{ token: string }>("/application/devapp/token", {
     channel: "/devapp/private/a",

@@ -141,6 +141,11 @@ func (s *Server) getKey(c *call) error {
 	if err != nil {
 		return err
 	}
+	if key.RevokedAt.IsZero() { // else they have ended, though the last sample may still have them
+		streams := s.cfg.Live.Followers(c.app.ID)[key.ID]
+		answer.Connections += int(streams.Connections)
+		answer.Subscriptions += int(streams.Subscriptions)
+	}
 	return c.reply(http.StatusOK, answer)
 }
 

@@ -100,12 +100,17 @@ func TestKeyKnowsWhatWouldEndWithIt(t *testing.T) {
 	f.session("one", app, map[string]string{"/private/a": key.ID, "/private/b": key.ID, "/private/c": other.ID})
 	f.session("two", app, map[string]string{"/private/a": key.ID})
 	f.session("three", app, map[string]string{"/public/a": ""})
+	f.follow = map[pandapush.Follower]pandapush.FollowerCount{
+		{App: app.ID, Key: pandapush.KeyID(key.ID)}:   {Connections: 5, Subscriptions: 10},
+		{App: app.ID, Key: pandapush.KeyID(other.ID)}: {Connections: 100, Subscriptions: 100},
+	}
+	f.runLive()
 	got := ask[struct {
 		Key                        keyJSON
 		Subscriptions, Connections int
 		Complete                   bool
 	}](f, alice, http.MethodGet, "/application/"+string(app.ID)+"/keys/"+key.ID, "")
-	if got.Key.ID != key.ID || got.Subscriptions != 3 || got.Connections != 2 || !got.Complete {
+	if got.Key.ID != key.ID || got.Subscriptions != 13 || got.Connections != 7 || !got.Complete {
 		t.Errorf("%+v", got)
 	}
 }

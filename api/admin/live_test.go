@@ -3,6 +3,7 @@ package admin_test
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -57,8 +58,44 @@ type connection struct {
 }
 
 type connections struct {
-	Connections []connection
-	Complete    bool
+	Connections  []connection
+	Next         string
+	Total        int
+	Complete     bool
+	EventStreams int `json:"event_streams"`
+}
+
+func TestConnectionsComeInPages(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, databases["sqlite"](t))
+	app := f.app("app")
+	for n := range 7 {
+		f.session(fmt.Sprint("client", n), app, map[string]string{"/presence/room": "key1"})
+	}
+	f.session("elsewhere", app, map[string]string{"/public/a": ""})
+	f.follow = map[pandapush.Follower]pandapush.FollowerCount{
+		{App: app.ID}:               {Connections: 2, Subscriptions: 2},
+		{App: app.ID, Key: "key1"}:  {Connections: 1, Subscriptions: 3},
+		{App: "other", Key: "key1"}: {Connections: 10, Subscriptions: 10},
+	}
+	f.runLive()
+	path := "/application/" + string(app.ID) + "/connections?limit=3&channel=/" + string(app.ID) + "/presence/room"
+	seen := map[string]bool{}
+	after := ""
+	for _, want := range []int{3, 3, 1} {
+		page := ask[connections](f, alice, http.MethodGet, path+after, "")
+		if len(page.Connections) != want || page.Total != 7 || !page.Complete || page.EventStreams != 3 || (page.Next == "") != (want == 1) {
+			t.Fatalf("page after %q: %+v", after, page)
+		}
+		for _, c := range page.Connections {
+			seen[c.Subscriptions[0].User] = true
+		}
+		after = "&after=" + page.Next
+	}
+	if len(seen) != 7 {
+		t.Errorf("%d of 7 were seen", len(seen))
+	}
+	f.refused(f.do(alice, http.MethodGet, path+"&after=client1", ""), http.StatusBadRequest, "after")
 }
 
 func TestConnections(t *testing.T) {
@@ -88,7 +125,7 @@ func TestConnections(t *testing.T) {
 		"?user=nobody":                       0,
 		"?limit=1":                           1,
 	} {
-		if got := ask[connections](f, alice, http.MethodGet, path+query, ""); len(got.Connections) != want || got.Complete != (query != "?limit=1") {
+		if got := ask[connections](f, alice, http.MethodGet, path+query, ""); len(got.Connections) != want || !got.Complete {
 			t.Errorf("%s: %+v", query, got)
 		}
 	}

@@ -66,7 +66,9 @@ type fixture struct {
 	live     *live.Sampler
 	cookies  *login.Sealer
 	changes  int // calls of Config.Changed
-	log      bytes.Buffer
+	// follow are the followers of the node, from the next sample on.
+	follow map[pandapush.Follower]pandapush.FollowerCount
+	log    bytes.Buffer
 }
 
 var secret = []byte("0123456789abcdef0123456789abcdef")
@@ -92,7 +94,8 @@ func newFixture(tb testing.TB, store *db.DB) *fixture {
 	registry := prometheus.NewRegistry()
 	f.live = live.NewSampler(live.Config{
 		Node: "one", Board: f.streams, Gatherer: registry, About: live.About{Version: "test", Go: "go", Host: "host", Started: time.Now()},
-		Sources: []func() map[pandapush.AppID]pandapush.Usage{f.streams.Usage},
+		Sources:   []func() map[pandapush.AppID]pandapush.Usage{f.streams.Usage},
+		Followers: func() map[pandapush.Follower]pandapush.FollowerCount { return f.follow },
 	})
 	value := "x"
 	f.admin = admin.New(admin.Config{

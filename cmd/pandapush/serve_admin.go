@@ -51,8 +51,8 @@ func (s *server) buildAdmin(router *echo.Echo, metrics *prometheus.Registry) err
 	}
 	s.live = live.NewSampler(live.Config{
 		Node: s.node, About: live.About{Version: version, Go: runtime.Version(), Host: host, Started: time.Now()},
-		Sources: []func() map[pandapush.AppID]pandapush.Usage{s.edge.Usage, s.streams.Usage},
-		Board:   s.streams, Gatherer: metrics, Draining: s.draining.Load, Log: s.log,
+		Sources:   []func() map[pandapush.AppID]pandapush.Usage{s.edge.Usage, s.streams.Usage},
+		Followers: s.edge.Followers, Board: s.streams, Gatherer: metrics, Draining: s.draining.Load, Log: s.log,
 	})
 	s.admin = admin.New(admin.Config{
 		Logins: logins, Handles: handles, Store: s.db, Keys: s.keys, Sessions: s.streams, Stream: s.streams, Live: s.live,

@@ -106,13 +106,8 @@ export const entryQuery = (applicationId: string, entryId: string) =>
       data(api.GET("/application/{applicationId}/stream/{entryId}", { params: { path: { applicationId, entryId } } })),
   });
 
-export const connectionsQuery = (id: string, query: ConnectionsWanted) =>
-  queryOptions({
-    queryKey: ["app", id, "connections", query],
-    queryFn: () => data(api.GET("/application/{applicationId}/connections", { params: { ...path(id), query } })),
-    placeholderData: keepPreviousData,
-    refetchInterval: 10_000,
-  });
+export const connectionsPage = (id: string, query: ConnectionsWanted) =>
+  data(api.GET("/application/{applicationId}/connections", { params: { ...path(id), query } }));
 
 /** What changes are wanted of: who made them, and what they are about. */
 export type ChangesWanted = Pick<Wanted<"listChanges">, "by" | "action">;

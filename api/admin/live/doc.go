@@ -12,7 +12,8 @@
 // A node has one Sampler, which does the same whether nobody or everybody looks: every five seconds it reads counters that
 // are kept anyway, sends its share to Redis in one script and gets everybody's back. Who looks reads memory. A share has the
 // thousand busiest applications of its node; applications beyond that have no live numbers. History is kept for two thousand
-// applications.
+// applications. Followers, which have no session that is stored, are counted by application and key; a share has those of the
+// thousand keys with the most.
 //
 // # Goroutines and locks
 //

@@ -52,6 +52,8 @@ type node struct {
 	*Sampler
 	mu    sync.Mutex
 	usage map[pandapush.AppID]pandapush.Usage
+	// follow is set before the node runs.
+	follow map[pandapush.Follower]pandapush.FollowerCount
 }
 
 func newNode(name string, b *board) *node {
@@ -61,6 +63,7 @@ func newNode(name string, b *board) *node {
 		Sources: []func() map[pandapush.AppID]pandapush.Usage{n.read, func() map[pandapush.AppID]pandapush.Usage {
 			return map[pandapush.AppID]pandapush.Usage{"app": {Sessions: 1}}
 		}},
+		Followers: func() map[pandapush.Follower]pandapush.FollowerCount { return n.follow },
 	})
 	return n
 }
@@ -102,6 +105,25 @@ func run(t *testing.T, nodes ...*node) (stops []func()) {
 func pass(intervals int) {
 	time.Sleep(time.Duration(intervals) * Interval) // of the bubble's clock
 	synctest.Wait()
+}
+
+func TestFollowersAddUpAndTheFewestAreLeftOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoard()
+		one, two := newNode("one", b), newNode("two", b)
+		mine, foreign := pandapush.Follower{App: "app", Key: "key"}, pandapush.Follower{App: "other", Key: "key"}
+		one.follow = map[pandapush.Follower]pandapush.FollowerCount{mine: {Connections: 2, Subscriptions: 5}, foreign: {Connections: 9, Subscriptions: 9}}
+		two.follow = map[pandapush.Follower]pandapush.FollowerCount{mine: {Connections: 10, Subscriptions: 10}}
+		for n := range maxShared {
+			two.follow[pandapush.Follower{App: "app", Key: pandapush.KeyID(fmt.Sprint("small", n))}] = pandapush.FollowerCount{Connections: 1, Subscriptions: 1}
+		}
+		run(t, one, two)
+		pass(1)
+		got := one.Followers("app")
+		if want := (pandapush.FollowerCount{Connections: 12, Subscriptions: 15}); got["key"] != want || len(got) != maxShared {
+			t.Errorf("%d kinds, with the key %+v, want %+v", len(got), got["key"], want)
+		}
+	})
 }
 
 func TestNodesAddUp(t *testing.T) {

@@ -25,13 +25,14 @@ type Board interface {
 
 // Config is what a Sampler is made of.
 type Config struct {
-	Node     string // this one's name
-	About    About
-	Sources  []func() map[pandapush.AppID]pandapush.Usage // what this node knows; they are added up
-	Board    Board
-	Gatherer prometheus.Gatherer // this node's metrics
-	Draining func() bool         // nil: never
-	Log      *slog.Logger        // nil for none
+	Node      string // this one's name
+	About     About
+	Sources   []func() map[pandapush.AppID]pandapush.Usage          // what this node knows; they are added up
+	Followers func() map[pandapush.Follower]pandapush.FollowerCount // of this node; nil: none
+	Board     Board
+	Gatherer  prometheus.Gatherer // this node's metrics
+	Draining  func() bool         // nil: never
+	Log       *slog.Logger        // nil for none
 }
 
 // Sampler samples. Its methods are safe for concurrent use; Run may be called once.
@@ -78,6 +79,9 @@ func (s *Sampler) sample(ctx context.Context) {
 	own := share{About: s.cfg.About, At: now, Draining: s.cfg.Draining()}
 	own.Process, own.Latency = s.gauge.read(now)
 	own.add(s.meter.read(now))
+	if s.cfg.Followers != nil {
+		own.addFollowers(s.cfg.Followers())
+	}
 
 	shares := map[string]share{}
 	text, err := json.Marshal(own)
@@ -118,6 +122,25 @@ func (s *Sampler) keep(now time.Time, shares map[string]share) {
 	s.history.add(whole, apps)
 	close(s.next)
 	s.next = make(chan struct{})
+}
+
+// Followers returns how many followers an application has on all nodes, by the key that let them in. They are those of the last
+// sample.
+func (s *Sampler) Followers(app pandapush.AppID) map[pandapush.KeyID]pandapush.FollowerCount {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	counts := map[pandapush.KeyID]pandapush.FollowerCount{}
+	for _, sh := range s.shares {
+		for _, f := range sh.Followers {
+			if f.App == app {
+				n := counts[f.Key]
+				counts[f.Key] = pandapush.FollowerCount{
+					Connections: n.Connections + f.Connections, Subscriptions: n.Subscriptions + f.Subscriptions,
+				}
+			}
+		}
+	}
+	return counts
 }
 
 // Next returns a channel that is closed when there is another sample.

@@ -30,6 +30,14 @@ type share struct {
 	Total    Numbers                     `json:"total"` // of all its applications, shared or not
 	Latency  Latency                     `json:"latency"`
 	Apps     map[pandapush.AppID]compact `json:"apps"`
+	// Followers are those of the keys with the most of them, at most maxShared.
+	Followers []followers `json:"followers,omitempty"`
+}
+
+// followers are those of one kind.
+type followers struct {
+	pandapush.Follower
+	pandapush.FollowerCount
 }
 
 // compact is Numbers in few bytes.
@@ -56,6 +64,15 @@ func (s *share) add(all map[pandapush.AppID]Numbers) {
 			s.Apps[app] = pack(all[app])
 		}
 	}
+}
+
+// addFollowers puts the followers into s.
+func (s *share) addFollowers(all map[pandapush.Follower]pandapush.FollowerCount) {
+	for kind, n := range all {
+		s.Followers = append(s.Followers, followers{kind, n})
+	}
+	slices.SortFunc(s.Followers, func(a, b followers) int { return cmp.Compare(b.Connections, a.Connections) })
+	s.Followers = s.Followers[:min(len(s.Followers), maxShared)]
 }
 
 // decodeShares reads what the nodes told. Shares that can't be read, of a later version maybe, are passed over.

@@ -1,14 +1,14 @@
-import { Button, Stack, Table, Text } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { Button, Group, Stack, Table, Text } from "@mantine/core";
+import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { useState } from "react";
 import { api, data } from "../../api/client.js";
-import { connectionsQuery, queryClient } from "../../api/queries.js";
+import { type ConnectionsWanted, connectionsPage, queryClient } from "../../api/queries.js";
 import type { Connection } from "../../api/schema.js";
 import { browserName, count, duration } from "../../format.js";
 import { ChannelName } from "../../parts/channel-name.js";
 import { Confirm } from "../../parts/confirm.js";
-import { Empty, Loaded } from "../../parts/loaded.js";
+import { Empty, Failure, Loaded } from "../../parts/loaded.js";
 import { Section } from "../../parts/page.js";
 import { SearchField } from "../../parts/search-field.js";
 import { DataTable } from "../../parts/table.js";
@@ -16,14 +16,11 @@ import { When } from "../../parts/when.js";
 import { useMayChange } from "../../user.js";
 import { useApplication } from "./frame.js";
 
-const limit = 200;
-
 /** Who is subscribed to the application's channels. */
 export function Connections() {
   const { id } = useApplication();
   const { channel = "", user = "" } = useSearch({ from: "/application/$id/connections" });
   const navigate = useNavigate();
-  const query = useQuery(connectionsQuery(id, { limit, ...(channel ? { channel } : {}), ...(user ? { user } : {}) }));
   const want = (change: { channel?: string; user?: string }) =>
     void navigate({
       to: "/application/$id/connections",
@@ -42,26 +39,69 @@ export function Connections() {
         </>
       }
     >
-      <Loaded query={query}>
-        {({ connections, complete }) =>
-          connections.length === 0 ? (
-            <Empty title="Nobody is connected">
-              {channel || user
-                ? "No connection matches. Look for a whole channel or user ID, or clear the fields."
-                : "Whoever subscribes to a channel of this application shows up here. Its Console is one way to try."}
-            </Empty>
-          ) : (
-            <>
-              <ConnectionTable connections={connections} />
-              <Text size="sm" c="dimmed" p="sm" px="md">
-                {count(connections.length)} shown.{" "}
-                {!complete && "There may be more: narrow them down by channel or user."}
-              </Text>
-            </>
-          )
-        }
-      </Loaded>
+      <ConnectionList wanted={{ limit: 100, ...(channel ? { channel } : {}), ...(user ? { user } : {}) }} />
     </Section>
+  );
+}
+
+/** The connections, a page at a time. While there is only one, newer ones come by themselves. */
+function ConnectionList({ wanted }: { wanted: ConnectionsWanted }) {
+  const { id } = useApplication();
+  const query = useInfiniteQuery({
+    queryKey: ["app", id, "connections", wanted],
+    queryFn: ({ pageParam }) => connectionsPage(id, pageParam === null ? wanted : { ...wanted, after: pageParam }),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => page.next,
+    placeholderData: keepPreviousData,
+    refetchInterval: ({ state }) => (state.data?.pages.length === 1 ? 10_000 : false),
+  });
+  return (
+    <Loaded query={query}>
+      {({ pages }) => {
+        const connections = pages.flatMap((page) => page.connections);
+        return (
+          <>
+            {connections.length > 0 && <ConnectionTable connections={connections} />}
+            {connections.length === 0 && (
+              <Empty title="Nobody is connected">
+                {wanted.channel || wanted.user
+                  ? "No connection matches. Look for a whole channel or user ID, or clear the fields."
+                  : "Whoever subscribes to a channel of this application shows up here. Its Console is one way to try."}
+              </Empty>
+            )}
+            <Counts shown={connections.length} {...pages.at(-1)} />
+            {query.isFetchNextPageError && <Failure error={query.error} />}
+            {query.hasNextPage && (
+              <Group justify="center" p="sm">
+                <Button
+                  size="xs"
+                  variant="default"
+                  loading={query.isFetchingNextPage}
+                  onClick={() => void query.fetchNextPage()}
+                >
+                  Show more
+                </Button>
+              </Group>
+            )}
+          </>
+        );
+      }}
+    </Loaded>
+  );
+}
+
+/** How many there are, and who is not in the list. */
+function Counts(props: { shown: number; total?: number; complete?: boolean; event_streams?: number }) {
+  const { shown, total = 0, complete = true, event_streams: streams = 0 } = props;
+  return (
+    <Text size="sm" c="dimmed" px="md" py="sm">
+      {shown > 0 && `${count(shown)} of ${complete ? "" : "at least "}${count(total)} shown. `}
+      {!complete && "There was no time to look at all. "}
+      {streams === 1 &&
+        "Besides, an event stream of HTTP (curl, EventSource) follows the application; it is not listed."}
+      {streams > 1 &&
+        `Besides, ${count(streams)} event streams of HTTP (curl, EventSource) follow the application; they are not listed.`}
+    </Text>
   );
 }
 

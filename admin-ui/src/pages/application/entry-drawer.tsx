@@ -96,6 +96,9 @@ function Reached({ reached, complete }: { reached: Reach[]; complete: boolean })
           : `Reached ${count(got)} of the ${count(reached.length)} that are connected now`}
         {!complete && " (there may be more)"}
       </Text>
+      <Text size="xs" c="dimmed" mb="xs">
+        Event streams of HTTP (curl, EventSource) are not looked at.
+      </Text>
       <ul className="pp-reached">
         {reached.map(({ connection, state, detail }) => (
           <li key={connection.id}>
