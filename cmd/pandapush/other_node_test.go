@@ -76,7 +76,10 @@ func TestSettingsOnTheOtherNode(t *testing.T) {
 		{`{"origins":["https://a.example"]}`, func(n *node) bool {
 			return publish(n, "Origin", "https://b.example") == http.StatusForbidden && publish(n, "Origin", "https://a.example") == http.StatusOK
 		}},
-		{`{"publish_rate":0.001,"publish_burst":1}`, func(n *node) bool { return publish(n) == http.StatusTooManyRequests }},
+		{`{"publish_rate":0.001,"publish_burst":1}`, func(n *node) bool {
+			publish(n) // the first of a burst is taken
+			return publish(n) == http.StatusTooManyRequests
+		}},
 		{`{"suspended":true}`, func(n *node) bool { return publish(n) == http.StatusBadRequest }},
 		{`{"history_length":7,"history_age":60}`, func(n *node) bool {
 			kept := n.admin(t, http.MethodGet, app+"/stream", "", http.StatusOK)["stream"].(map[string]any)
@@ -85,7 +88,7 @@ func TestSettingsOnTheOtherNode(t *testing.T) {
 	} {
 		one.admin(t, http.MethodPut, app+"/settings", row.settings, http.StatusOK)
 		answered := time.Now()
-		if !row.met(one) && !row.met(one) { // of a burst, the first is taken
+		if !row.met(one) {
 			t.Errorf("%s does not hold on the node that has answered", row.settings)
 		}
 		eventually(t, row.settings+" holds on the other node", func() bool { return row.met(two) })
