@@ -248,10 +248,14 @@ func (w *world) fail(format string, args ...any) {
 	w.t.Fatalf(format+"\nafter\n%s", append(args, strings.Join(w.steps, "\n"))...)
 }
 
-// subscribe subscribes a tab, maybe again and maybe as something new: by its socket, or else by any node.
+// subscribe subscribes a tab, maybe again and maybe as something or somebody new: by its socket, or else by any node.
 func (t *tab) subscribe() {
 	w := t.w
-	if t.data == "" || w.rand.IntN(2) == 0 {
+	was := t.user
+	if w.rand.IntN(5) == 0 { // somebody else has logged in there
+		t.user = fmt.Sprint("u", w.rand.IntN(3))
+	}
+	if t.data == "" || t.user != was || w.rand.IntN(2) == 0 {
 		w.version++
 		t.data = fmt.Sprintf(`{"id":%q,"v":%d}`, t.user, w.version)
 	}
@@ -265,12 +269,19 @@ func (t *tab) subscribe() {
 	t.renewed = t.subscribed && t.socket != nil
 	t.subscribed, t.seated = true, true
 	w.members[t.room][t.user] = t.data
+	t.forget(was)
 }
 
 // gone takes a tab's seat out of the model.
 func (t *tab) gone() {
-	if t.seated = false; !slices.ContainsFunc(t.w.tabs, func(o *tab) bool { return o.seated && o.user == t.user && o.room == t.room }) {
-		delete(t.w.members[t.room], t.user)
+	t.seated = false
+	t.forget(t.user)
+}
+
+// forget takes a user out of the tab's room in the model, unless a tab is there as that.
+func (t *tab) forget(user string) {
+	if !slices.ContainsFunc(t.w.tabs, func(o *tab) bool { return o.seated && o.user == user && o.room == t.room }) {
+		delete(t.w.members[t.room], user)
 	}
 }
 
