@@ -269,3 +269,21 @@ test("who logs out is asked again", async () => {
   await asked;
   await person.close();
 });
+
+test("what can't be reached is said, while the browser is offline too, and comes back by itself", async () => {
+  const page = await open();
+  await rows(page).first().waitFor();
+  const old = page.getByText("The server does not answer. This is what it said last.");
+  await page.context().setOffline(true);
+  await old.waitFor();
+  await page.getByRole("button", { name: "New application" }).click();
+  await dialog(page).getByLabel("Name").fill("Made of nothing");
+  await dialog(page).getByRole("button", { name: "Submit" }).click();
+  await dialog(page).getByText("The server can't be reached.").waitFor();
+  await page.keyboard.press("Escape");
+  await page.context().setOffline(false);
+  await old.waitFor({ state: "detached" });
+  while (stage.visitor.complaints.some((complaint) => complaint.includes("ERR_INTERNET_DISCONNECTED"))) {
+    stage.visitor.complained("ERR_INTERNET_DISCONNECTED");
+  }
+});

@@ -120,7 +120,7 @@ test("a message's way to a user is explained", async () => {
   await subscriber("subChannelType=presence&subChannelPath=why&presenceIdInput=dave");
   const id = await stage.server.publish("/devapp/presence/why", { text: "hi" });
   const page = await open(`explain?message=${encodeURIComponent(id)}`);
-  await page.getByLabel("User id").fill("dave");
+  await page.getByLabel("User ID").fill("dave");
   const ask = page.getByRole("button", { name: "Explain" }).nth(1);
   await expect
     .poll(

@@ -88,7 +88,7 @@ test("the console, the connection that it makes, and what became of a message", 
     .waitFor();
   await inspect(other, "connections");
   await other.goto(`${stage.server.url}/admin${application}/explain?message=${encodeURIComponent(id)}`);
-  await other.getByLabel("User id").fill("ann");
+  await other.getByLabel("User ID").fill("ann");
   await other.getByRole("button", { name: "Explain" }).nth(1).click();
   await other.getByText("The message is stored.").waitFor();
   await inspect(other, "explain a delivery");

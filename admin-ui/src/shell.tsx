@@ -10,6 +10,13 @@ import { InfoContext, useInfo, useSeesAll } from "./user.js";
 /** What is around every page. */
 export function Shell({ children }: { children: ReactNode }) {
   const info = useQuery(infoQuery);
+  if (info.data === undefined) {
+    return (
+      <main className="pp-main">
+        <Loaded query={info}>{() => null}</Loaded>
+      </main>
+    );
+  }
   return (
     <Loaded query={info}>
       {(info) => (

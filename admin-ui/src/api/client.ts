@@ -18,7 +18,12 @@ const problems: Middleware = {
     throw toError(response.status, parse(text));
   },
   onError({ error }) {
-    return error instanceof RequestError ? error : new RequestError(0, "The server can't be reached.");
+    return error instanceof RequestError
+      ? error
+      : new RequestError(
+          0,
+          "The server can't be reached. Check that it runs, and that you are connected to its network.",
+        );
   },
 };
 

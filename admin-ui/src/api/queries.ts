@@ -7,7 +7,11 @@ import type { operations } from "./schema.js";
 
 export const queryClient = new QueryClient({
   defaultOptions: {
+    // The browser's word for being offline is not asked: without a network there is still a server on the same machine, and
+    // what can't be reached is to be said, not waited for.
+    mutations: { networkMode: "always" },
     queries: {
+      networkMode: "always",
       // Trying again helps where the server is away; a refusal stays one.
       retry: (failures, error) =>
         failures < 2 && error instanceof RequestError && (error.status === 0 || error.status >= 500),

@@ -27,6 +27,11 @@ export function Loaded<T>({ query, children }: { query: UseQueryResult<T>; child
 /** Whether what was there before is not the user's to see any more. */
 const isGone = (error: Error | null) => error instanceof RequestError && (error.status === 403 || error.status === 404);
 
+const titles: Record<number, string> = {
+  403: "You may not do that",
+  404: "Not found",
+};
+
 /** Why something could not be had. */
 export function Failure({ error, retry }: { error: Error; retry?: () => void }) {
   const status = error instanceof RequestError ? error.status : 0;
@@ -40,7 +45,7 @@ export function Failure({ error, retry }: { error: Error; retry?: () => void }) 
     );
   }
   return (
-    <Alert color="red" title={status === 404 ? "Not found" : "That did not work"} role="alert">
+    <Alert color="red" title={titles[status] ?? "That did not work"} role="alert">
       <Stack gap="xs" align="flex-start">
         <Text size="sm">{error.message}</Text>
         {retry && (status === 0 || status === 408 || status === 429 || status >= 500) && (

@@ -1,6 +1,7 @@
 import { Badge, Button, Group, SegmentedControl, Text, TextInput } from "@mantine/core";
 import { memo, useState, useSyncExternalStore } from "react";
-import { count, pretty } from "../../format.js";
+import { clock, count, moment, pretty } from "../../format.js";
+import { ChannelName } from "../../parts/channel-name.js";
 import { Copy } from "../../parts/copy.js";
 import { Empty } from "../../parts/loaded.js";
 import type { ChangeForm, ConsoleForm } from "./console.js";
@@ -84,6 +85,15 @@ export function EventTable({ log, form: { filter, show }, change }: Props) {
   );
 }
 
+/** The exact time is in a title here: there may be many a second, and a Tooltip for each would cost too much. */
+function Received({ at }: { at: string }) {
+  return (
+    <time dateTime={at} title={moment(at)}>
+      {clock(at)}
+    </time>
+  );
+}
+
 /** An event never changes, so it is not drawn again with each that comes. */
 const Event = memo(function Event({ event, raw }: { event: ConsoleEvent; raw: boolean }) {
   const [whole, setWhole] = useState(false);
@@ -92,14 +102,16 @@ const Event = memo(function Event({ event, raw }: { event: ConsoleEvent; raw: bo
   return (
     <li className="pp-event">
       <div className="pp-event-head">
-        <span className="pp-event-channel">{event.channel}</span>
+        <span className="pp-event-channel">
+          <ChannelName name={event.channel} />
+        </span>
         {event.kind && (
           <Badge size="sm" variant="default">
             {event.kind}
           </Badge>
         )}
-        <time dateTime={event.received.toISOString()}>{event.received.toISOString()}</time>
-        {event.id !== undefined && <Copy value={event.id} label="Copy id" />}
+        <Received at={event.received.toISOString()} />
+        {event.id !== undefined && <Copy value={event.id} label="Copy ID" />}
       </div>
       <pre className="pp-json">{cut ? `${text.slice(0, excerpt)}…` : text}</pre>
       {cut && (

@@ -6,6 +6,7 @@ import { pretty } from "../../format.js";
 import { Failure } from "../../parts/loaded.js";
 import { Section } from "../../parts/page.js";
 import { VerdictSteps } from "../../parts/verdict.js";
+import { When } from "../../parts/when.js";
 import { useApplication } from "./frame.js";
 
 /** What a token, or a key with its secret, may do on a channel. It is in no URL: whoever has it may use it. */
@@ -101,6 +102,8 @@ export function ExplainAccess() {
               <Title order={3}>What the token says</Title>
               <Text size="xs" c="dimmed">
                 As it is written in it, true or not.
+                <ClaimTime name="Issued" seconds={ask.data.claims.iat} />
+                <ClaimTime name="Expires" seconds={ask.data.claims.exp} />
               </Text>
               <pre className="pp-json">{pretty(ask.data.claims)}</pre>
             </div>
@@ -108,5 +111,16 @@ export function ExplainAccess() {
         </div>
       )}
     </Section>
+  );
+}
+
+/** A time that a token has as seconds since 1970; nothing if it has something else there. */
+function ClaimTime({ name, seconds }: { name: string; seconds: unknown }) {
+  const at = new Date(typeof seconds === "number" ? seconds * 1000 : Number.NaN);
+  return Number.isNaN(at.getTime()) ? null : (
+    <>
+      {" "}
+      {name} <When time={at.toISOString()} />.
+    </>
   );
 }

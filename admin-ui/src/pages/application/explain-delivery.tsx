@@ -10,8 +10,8 @@ import { ConnectionName } from "./connections.js";
 import { useApplication } from "./frame.js";
 
 const askers = [
-  { value: "user", label: "User id" },
-  { value: "client", label: "Client id" },
+  { value: "user", label: "User ID" },
+  { value: "client", label: "Client ID" },
 ] as const;
 
 type Asker = (typeof askers)[number]["value"];
@@ -42,7 +42,7 @@ export function ExplainDelivery() {
       >
         <Stack>
           <TextInput
-            label="Message id"
+            label="Message ID"
             description="Every delivered message has one; Stream and Console show it."
             value={message}
             onChange={(event) => setMessage(event.currentTarget.value)}
@@ -63,6 +63,7 @@ export function ExplainDelivery() {
               value={who}
               onChange={(event) => setWho(event.currentTarget.value)}
               className="pp-grow"
+              miw={160}
             />
             <Button type="submit" loading={ask.isPending} disabled={message.trim() === ""}>
               Explain

@@ -68,7 +68,7 @@ function KeyTable({ keys, open, mayChange }: TableProps) {
       {keys.map((key) => (
         <Table.Tr key={key.id}>
           <Table.Td className="identifier pp-mono pp-id">{key.id}</Table.Td>
-          <Table.Td>{key.purpose}</Table.Td>
+          <Table.Td className="pp-name">{key.purpose}</Table.Td>
           <Table.Td>
             <div>
               <When time={key.created_at} never="–" /> <span className="pp-faint">({key.created_by})</span>

@@ -32,7 +32,7 @@ export function PublishPanel({ client, form, change }: Props) {
   };
   const ready = isPath(form.pubChannelPath) && !publish.isPending;
   return (
-    <Section title="Publish To">
+    <Section title="Publish to">
       <Stack>
         <ChannelPicker
           application={id}

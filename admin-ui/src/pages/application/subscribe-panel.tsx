@@ -17,7 +17,7 @@ const starts = [
   { value: "100", label: "100 messages ago" },
   { value: "1m", label: "A minute ago" },
   { value: "1h", label: "An hour ago" },
-  { value: "since", label: "After a message id" },
+  { value: "since", label: "After a message ID" },
 ];
 
 interface Props {
@@ -47,7 +47,7 @@ export function SubscribePanel({ client, form, change }: Props) {
     void client.subscribe(`/${id}/${form.subChannelType}/${form.subChannelPath}`, presence, startOf(form));
   };
   return (
-    <Section title="Subscribe To">
+    <Section title="Subscribe to">
       <Stack>
         <ChannelPicker
           application={id}
@@ -64,7 +64,7 @@ export function SubscribePanel({ client, form, change }: Props) {
         {form.subChannelType === "presence" && <PresenceFields form={form} change={change} wrong={wrong} />}
         <Group align="flex-end">
           <Select
-            label="Beginning"
+            label="Start from"
             data={starts}
             value={form.start}
             onChange={(start) => start && change({ start })}
@@ -74,7 +74,7 @@ export function SubscribePanel({ client, form, change }: Props) {
           />
           {form.start === "since" && (
             <TextInput
-              label="Message id"
+              label="Message ID"
               value={form.since}
               onChange={(event) => change({ since: event.currentTarget.value })}
               disabled={subscribed}
@@ -123,7 +123,7 @@ function PresenceFields({ form, change, wrong }: Omit<Props, "client"> & { wrong
         onChange={(event) => change({ presenceIdInput: event.currentTarget.value })}
       />
       <JSONEditor
-        label="Presence Data (JSON)"
+        label="Presence data (JSON)"
         value={form.presenceDataInput}
         change={(presenceDataInput) => change({ presenceDataInput })}
         error={wrong}
