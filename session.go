@@ -56,6 +56,9 @@ type Subscription struct {
 	// Since says, where subscriptions are changed, that the client asked for what is after From. Without it a subscription
 	// that the session has already gets the new grant and stays where it is. It is not stored.
 	Since bool `json:",omitzero"`
+	// Began is where the subscription began: it is for what came after that. Subscribing again does not change it, unless to
+	// something earlier. Zero if it is not known; nothing but what operators are told depends on it.
+	Began Cursor `json:",omitzero"`
 	// Snapshot, if it is not zero, is the moment for which the client was told who is in the room that the pattern names:
 	// notices up to there are not delivered.
 	Snapshot Cursor

@@ -100,7 +100,9 @@ func (x *exchange) subscribeAll(m *bayeux.Message, patterns []pandapush.Pattern,
 		if starts[i].Gap != "" { // which the reply tells: the session has nothing to add to that
 			from = starts[i].GapTo
 		}
-		change.Add[pattern.String()] = pandapush.Subscription{Grant: grants[i], From: from, Since: starts[i].Since, Snapshot: snapshotOf(starts[i])}
+		change.Add[pattern.String()] = pandapush.Subscription{
+			Grant: grants[i], From: from, Began: from, Since: starts[i].Since, Snapshot: snapshotOf(starts[i]),
+		}
 	}
 	if err := x.change(id, change); err != nil {
 		x.undoJoins(joined, err)

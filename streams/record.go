@@ -37,6 +37,7 @@ const (
 
 // storedGrant is a pandapush.Grant in few bytes: there is one for each subscription.
 type storedGrant struct {
+	Began    string          `json:"b,omitempty"` // not the grant's but the subscription's; first, since session-change.lua looks for it there
 	App      pandapush.AppID `json:"a,omitempty"`
 	Scope    string          `json:"c,omitempty"`
 	Pub      bool            `json:"p,omitempty"`
@@ -151,8 +152,14 @@ func decodeSubscription(pattern, value string) (sub pandapush.Subscription, err 
 	if g.Expires != 0 {
 		sub.Grant.Expires = time.UnixMilli(g.Expires).UTC()
 	}
-	if g.Snapshot != "" {
-		if sub.Snapshot, err = pandapush.ParseCursor(p.App(), g.Snapshot); err != nil {
+	for _, field := range [...]struct {
+		text   string
+		cursor *pandapush.Cursor
+	}{{g.Began, &sub.Began}, {g.Snapshot, &sub.Snapshot}} {
+		if field.text == "" {
+			continue
+		}
+		if *field.cursor, err = pandapush.ParseCursor(p.App(), field.text); err != nil {
 			return sub, err
 		}
 	}
@@ -164,7 +171,7 @@ func encodeGrant(sub pandapush.Subscription) (string, error) {
 	g := sub.Grant
 	stored := storedGrant{
 		App: g.App, Scope: g.Scope, Pub: g.Pub, Sub: g.Sub, Presence: g.Presence, User: g.User, Key: g.Key,
-		Snapshot: cursorText(sub.Snapshot),
+		Began: cursorText(sub.Began), Snapshot: cursorText(sub.Snapshot),
 	}
 	if !g.Expires.IsZero() {
 		stored.Expires = g.Expires.UnixMilli()

@@ -44,6 +44,14 @@ func (v *verdict) add(name string, r result, detail string) {
 	v.Steps = append(v.Steps, step{name, r, detail})
 }
 
+// doubt adds a step whose result is not known, on which the answer depends.
+func (v *verdict) doubt(name, detail string) {
+	if v.OK {
+		v.OK, v.Summary = false, "That is not known. "+detail
+	}
+	v.Steps = append(v.Steps, step{name, stepUnknown, detail})
+}
+
 // checks are what pandapush.Authority looks at, in its order, with the refusals that each can end in and what to say of it
 // when it holds.
 func checks() []struct {
@@ -128,13 +136,13 @@ func (s *Server) detail(why pandapush.Refusal, claims map[string]any) string {
 	now := s.cfg.Now()
 	switch why {
 	case pandapush.ErrInvalidToken:
-		if exp, ok := claims["exp"].(float64); ok && now.Unix() >= int64(exp) {
-			return text + " It expired at " + instant(time.Unix(int64(exp), 0)) + "."
+		if exp, ok := momentOf(claims["exp"]); ok && !now.Before(exp) {
+			return text + " It expired at " + instant(exp) + "."
 		}
-		if nbf, ok := claims["nbf"].(float64); ok && now.Unix() < int64(nbf) {
-			return text + " It is not valid before " + instant(time.Unix(int64(nbf), 0)) + "."
+		if nbf, ok := momentOf(claims["nbf"]); ok && now.Before(nbf) {
+			return text + " It is not valid before " + instant(nbf) + "."
 		}
-		return text + " It is not signed with the key's secret by HS256, HS384 or HS512, or a claim has the wrong type."
+		return text + " It is not signed with the key's secret by HS256, HS384 or HS512, or a claim is not what it should be."
 	case pandapush.ErrTokenChannel:
 		if channel, ok := claims["channel"].(string); ok {
 			return text + " It is for " + channel + "."
@@ -145,6 +153,16 @@ func (s *Server) detail(why pandapush.Refusal, claims map[string]any) string {
 		}
 	}
 	return text
+}
+
+// momentOf reads a claim that is a time, in seconds since 1970; false if it is none, or none before the year 10000.
+func momentOf(claim any) (time.Time, bool) {
+	seconds, ok := claim.(float64)
+	const last = 253402300799
+	if !ok || seconds < 0 || seconds > last {
+		return time.Time{}, false
+	}
+	return time.Unix(int64(seconds), 0), true
 }
 
 // claimsOf returns what a token says, believed or not; nil if it can't be read.

@@ -49,7 +49,7 @@ func (s *Server) explainDelivery(c *call) error {
 	}
 	sessions := []deliveryView{}
 	for _, f := range found {
-		v, err := progress.explain(f, m)
+		v, err := progress.explain(f, m, stored)
 		if err != nil {
 			return err
 		}
@@ -58,7 +58,8 @@ func (s *Server) explainDelivery(c *call) error {
 	return c.reply(http.StatusOK, map[string]any{"message": stored, "sessions": sessions, "complete": complete})
 }
 
-// explainMessage says whether a message is stored. If it is not, only its cursor is known, and that may be zero.
+// explainMessage says whether a message is stored. If it was and is not kept any more, only its cursor is known; if there was none,
+// as far as can be told, that is zero, too.
 func (s *Server) explainMessage(c *call, id string, span pandapush.Span) (m pandapush.Message, v verdict, err error) {
 	v = verdict{OK: true, Summary: "The message is stored."}
 	if m.Cursor, err = pandapush.ParseCursor(c.app.ID, id); err != nil {
@@ -83,10 +84,12 @@ func (s *Server) explainMessage(c *call, id string, span pandapush.Span) (m pand
 		return found, v, nil
 	case m.Cursor.Position.Compare(span.Last) > 0:
 		v.add("Stored", stepFailed, "Nothing so new has been stored.")
+		m = pandapush.Message{}
 	case m.Cursor.Position.Compare(span.First) <= 0:
 		v.add("Stored", stepFailed, "If it was, it is no longer kept: the stream reaches back to "+instant(timeOf(span.First))+".")
 	default:
 		v.add("Stored", stepFailed, "There is no message with that id, though others of that time are there.")
+		m = pandapush.Message{}
 	}
 	return m, v, nil
 }
@@ -123,8 +126,8 @@ func (s *Server) sessionsOf(c *call, asked deliveryQuestion) (found []session, c
 	return found, complete, err
 }
 
-// explain says what became of m, as far as it is known, on its way to a session.
-func (p *progress) explain(f session, m pandapush.Message) (deliveryView, error) {
+// explain says what became of m, as far as it is known, on its way to a session. stored is what is known of m itself.
+func (p *progress) explain(f session, m pandapush.Message, stored verdict) (deliveryView, error) {
 	view, err := p.view(f)
 	if err != nil {
 		return deliveryView{}, err
@@ -134,6 +137,10 @@ func (p *progress) explain(f session, m pandapush.Message) (deliveryView, error)
 		return deliveryView{}, err
 	}
 	v := verdict{OK: true, Summary: "The message has been handed to the session."}
+	if m.Cursor == (pandapush.Cursor{}) {
+		v.add("Message", stepFailed, stored.Summary)
+		return deliveryView{view, v}, nil
+	}
 	p.explainSubscription(&v, f, m)
 	p.explainProgress(&v, f, cursor, m.Cursor)
 	return deliveryView{view, v}, nil
@@ -142,9 +149,10 @@ func (p *progress) explain(f session, m pandapush.Message) (deliveryView, error)
 // explainSubscription says whether the session should get m.
 func (p *progress) explainSubscription(v *verdict, f session, m pandapush.Message) {
 	if m.Channel == (pandapush.Channel{}) {
-		v.add("Subscription", stepUnknown, "The message's channel is not known any more.")
+		v.doubt("Subscription", "The message is not kept any more, so its channel is not known.")
 	} else if patterns := f.matching(m.Channel); len(patterns) > 0 {
 		v.add("Subscription", stepOK, "It has "+strings.Join(patterns, ", ")+".")
+		p.explainBeginning(v, f, patterns, m.Cursor)
 		p.explainGrant(v, f, patterns)
 	} else {
 		v.add("Subscription", stepFailed, "No subscription of the session matches "+m.Channel.String()+".")
@@ -155,7 +163,19 @@ func (p *progress) explainSubscription(v *verdict, f session, m pandapush.Messag
 	if sent := timeOf(m.Cursor.Position); f.Created.After(sent) {
 		v.add("Age", stepFailed, fmt.Sprintf("The session began %v after the message.", f.Created.Sub(sent).Round(time.Millisecond)))
 	} else {
-		v.add("Age", stepOK, "The session is older than the message. When it subscribed is not known.")
+		v.add("Age", stepOK, "The session is older than the message.")
+	}
+}
+
+// explainBeginning says whether the subscriptions are older than a message.
+func (p *progress) explainBeginning(v *verdict, f session, patterns []string, at pandapush.Cursor) {
+	switch f.beganBefore(patterns, at) {
+	case stepOK:
+		v.add("Beginning", stepOK, "The subscription began before the message.")
+	case stepFailed:
+		v.add("Beginning", stepFailed, "The subscription began after the message.")
+	default:
+		v.add("Beginning", stepUnknown, "When the subscription began is not known.")
 	}
 }
 
@@ -177,16 +197,17 @@ func (p *progress) explainGrant(v *verdict, f session, patterns []string) {
 
 // explainProgress says whether the session has got as far as the message.
 func (p *progress) explainProgress(v *verdict, f session, cursor, at pandapush.Cursor) {
+	from, answered := f.Answer.From[p.app]
 	switch {
-	case at == (pandapush.Cursor{}):
-		v.add("Handed on", stepUnknown, "The message's place is not known.")
 	case cursor.Epoch != at.Epoch:
-		v.add("Handed on", stepUnknown, "The session has no position in this stream yet.")
-	case cursor.Position.Compare(at.Position) >= 0:
-		v.add("Handed on", stepOK, "The session's position is past the message.")
-	default:
+		v.doubt("Handed on", "The session has no position in this stream yet.")
+	case cursor.Position.Compare(at.Position) < 0:
 		v.add("Handed on", stepFailed, fmt.Sprintf("The session is %.3f seconds of the stream before the message.",
 			float64(at.Position.Millis-min(cursor.Position.Millis, at.Position.Millis))/1000))
+	case answered && from.Epoch == at.Epoch && from.Position.Compare(at.Position) < 0:
+		v.add("Handed on", stepOK, "The last answer to a poll goes past the message; the client has not said yet that it came.")
+	default:
+		v.add("Handed on", stepOK, "The session's position is past the message.")
 	}
 	if f.Attached {
 		v.add("Connection", stepOK, "It has a socket or a poll on node "+f.Owner+".")

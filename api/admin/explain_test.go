@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"github.com/pandapush/pandapush"
 	"github.com/pandapush/pandapush/streams/streamstest"
 )
@@ -56,6 +58,11 @@ func TestExplainAccess(t *testing.T) {
 	wrong := key
 	wrong.Secret = "wrong"
 	expired := pandapush.TokenClaims{Channel: "/private/a", Sub: true, Expires: time.Now().Add(-time.Hour)}
+	endless := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"keyId": key.ID, "channel": "/" + id + "/private/a", "sub": true, "exp": 1e300})
+	never, err := endless.SignedString([]byte(key.Secret.Reveal()))
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, row := range []struct {
 		name, channel, credential string
 		publish, subscribe        string // the step that fails, with a part of what is said of it; "" if it is allowed
@@ -73,6 +80,7 @@ func TestExplainAccess(t *testing.T) {
 		{"elsewhere", "/private/a", token(key, pandapush.TokenClaims{Channel: "/private/b", Sub: true}), "Channel: It is for /" + id + "/private/b", "Channel: It is for"},
 		{"signature", "/private/a", token(wrong, pandapush.TokenClaims{Channel: "/private/a", Sub: true}), "Proof: not signed", "Proof: not signed"},
 		{"expired", "/private/a", token(key, expired), "Proof: It expired at", "Proof: It expired at"},
+		{"a time that is none", "/private/a", `"token":"` + never + `"`, "Proof: not what it should be", "Proof: not what it should be"},
 		{"revoked", "/private/a", token(revoked, pandapush.TokenClaims{Channel: "/private/a", Sub: true}), "Key's life: Revoked key", "Key's life: Revoked key"},
 		{"room", "/presence/a", secret, "", "Right: No presence id"},
 		{"meta", "/meta/a", secret, "Right: read-only", ""},
@@ -205,10 +213,56 @@ func explainMessages(t *testing.T, app pandapush.AppID, explain func(message, wh
 			t.Errorf("%s: %+v", message, got)
 		}
 	}
+	never := m
+	never.Position.Seq += 1000
+	for message, want := range map[string]string{
+		"nonsense": "not the id", foreign: "not the id", later.String(): "Nothing so new", lost.String(): "has been lost", never.String(): "no message with that id",
+	} {
+		got := explain(message, `,"client":"reader"`).Sessions[0].Verdict
+		if got.OK || len(got.Steps) != 1 || !strings.Contains(got.Summary, want) {
+			t.Errorf("%s to the reader: %+v", message, got)
+		}
+	}
 	for _, who := range []string{`,"client":"nosuch"`, `,"connection":"nosuch"`, `,"user":"nosuch"`, ``} {
 		if got := explain(m.String(), who); !got.Message.OK || len(got.Sessions) != 0 || !got.Complete {
 			t.Errorf("%s: %+v", who, got)
 		}
+	}
+}
+
+func TestWhoSubscribedAfterAMessageDidNotGetIt(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, databases["sqlite"](t))
+	app := f.app("app")
+	path, channel := "/application/"+string(app.ID), "/"+string(app.ID)+"/public/a"
+	begin := f.streams.Send(channel, `0`)
+	m := f.streams.Send(channel, `1`)
+	last := f.streams.Send(channel, `2`)
+	for id, began := range map[string]pandapush.Cursor{"before": begin, "after": last, "unknown": {}} {
+		f.session(id, app, map[string]string{"/public/b": ""})
+		change := map[string]pandapush.Subscription{channel: {Grant: pandapush.Grant{App: app.ID, Scope: channel, Sub: true}, Began: began}}
+		if _, _, err := f.streams.ChangeSubscriptions(t.Context(), id, change, nil, 10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.streams.SavePositions(t.Context(), map[pandapush.AppID]pandapush.Cursor{app.ID: last}); err != nil {
+		t.Fatal(err)
+	}
+	for who, want := range map[string]string{"before": "ok: ", "after": "failed: The subscription began after", "unknown": "unknown: "} {
+		got := ask[delivery](f, alice, http.MethodPost, path+"/explain/delivery", `{"message":"`+m.String()+`","client":"`+who+`"}`)
+		if v := got.Sessions[0].Verdict; !strings.HasPrefix(v.step("Beginning"), want) || v.OK != (who != "after") {
+			t.Errorf("%s: %+v", who, v)
+		}
+	}
+	entry := ask[struct {
+		Reached []struct{ State, Detail string }
+	}](f, alice, http.MethodGet, path+"/stream/"+m.String(), "")
+	states := map[string]int{}
+	for _, r := range entry.Reached {
+		states[r.State]++
+	}
+	if states["missed"] != 1 || states["received"] != 2 {
+		t.Errorf("reached: %+v", entry)
 	}
 }
 

@@ -72,6 +72,20 @@ func (f session) matching(channel pandapush.Channel) []string {
 	})
 }
 
+// beganBefore says whether one of the subscriptions with these patterns is for what was published at a place: it began before it.
+func (f session) beganBefore(patterns []string, at pandapush.Cursor) result {
+	late := stepFailed
+	for _, pattern := range patterns {
+		switch began := f.subscriptions[pattern].Began; {
+		case began.Epoch != at.Epoch:
+			late = stepUnknown
+		case began.Position.Compare(at.Position) < 0:
+			return stepOK
+		}
+	}
+	return late
+}
+
 // hasUser reports whether one of the subscriptions was made as that presence id.
 func (f session) hasUser(user string) bool {
 	for _, sub := range f.subscriptions {

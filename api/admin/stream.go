@@ -237,6 +237,8 @@ func (p *progress) reach(f session, m pandapush.Message) (v reachView, err error
 		v.State, v.Detail = "missed", "The publisher left this session out."
 	case f.Created.After(sent):
 		v.State, v.Detail = "missed", fmt.Sprintf("The session began %v after the message.", f.Created.Sub(sent).Round(time.Millisecond))
+	case f.beganBefore(f.matching(m.Channel), m.Cursor) == stepFailed:
+		v.State, v.Detail = "missed", "The subscription began after the message."
 	case cursor.Epoch != m.Cursor.Epoch:
 		v.State, v.Detail = "missed", "The session has a position in another stream: this one was lost or made anew."
 	case cursor.Position.Compare(m.Cursor.Position) < 0:

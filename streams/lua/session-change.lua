@@ -95,11 +95,26 @@ for app in pairs(fresh) do
   set('c:' .. app, cursors[app])
 end
 local owner = redis.call('HMGET', KEYS[1], 'owner', 'attached')
+
+-- A grant as JSON, with where the subscription began before it was made again, unless it goes back to something earlier.
+local function began(grant, old)
+  local now, rest = string.match(grant, '^{"b":"([^"]*)"(.*)$')
+  local was = string.match(old, '^{"b":"([^"]*)"')
+  if now and was and not before(now, was) then
+    return '{"b":"' .. was .. '"' .. rest
+  end
+  return grant
+end
+
 for i = first, #ARGV, 4 do
   local field, from, grant = 's:' .. ARGV[i], ARGV[i + 1], ARGV[i + 3]
   local cursor = cursors[appOf(ARGV[i])]
-  local old = has[field] and string.match(redis.call('HGET', KEYS[1], field), '^(%S*) ')
+  local old, oldGrant
+  if has[field] then
+    old, oldGrant = string.match(redis.call('HGET', KEYS[1], field), '^(%S*) (.*)$')
+  end
   if old then
+    grant = began(grant, oldGrant)
     local at = old
     if at == '' and owner[2] ~= '1' then
       at = cursor or '' -- exact only while no node delivers

@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/pandapush/pandapush"
 )
@@ -13,6 +14,7 @@ var subscriptionStories = []story{
 	{"a save leaves alone what other nodes changed", saveAndChange},
 	{"subscriptions come and go, all or nothing", changes},
 	{"where a subscription begins", beginnings},
+	{"where a subscription began stays", began},
 }
 
 func saveAndChange(t *testing.T, a, b *Node) {
@@ -144,5 +146,42 @@ func beginnings(t *testing.T, a, b *Node) {
 	change(t, a, "again", map[string]pandapush.Subscription{y: again})
 	if got := claim(t, b, "again"); got.Cursors["shop"] != at("shop", 9) || got.Subscriptions[y].From != lost {
 		t.Errorf("subscribed again: %+v", got)
+	}
+}
+
+func began(t *testing.T, a, b *Node) {
+	t.Helper()
+	const x = "/shop/public/x"
+	with := func(cursor pandapush.Cursor) map[string]pandapush.Subscription {
+		s := sub("shop", cursor)
+		// What a user says of himself looks like what a script looks for.
+		s.Grant.User, s.Grant.Presence, s.Began = "u", []byte(`{"b":"x-1-1","id":"u"}`), cursor
+		s.Grant.Expires = time.UnixMilli(int64(cursor.Position.Millis)).UTC() // another grant each time
+		return map[string]pandapush.Subscription{x: s}
+	}
+	lost := pandapush.Cursor{Epoch: pandapush.NewEpoch("shop"), Position: at("shop", 7).Position}
+	create(t, a, "id", with(at("shop", 5)))
+	for _, c := range []struct {
+		what     string
+		to, want pandapush.Cursor
+	}{
+		{"again", at("shop", 9), at("shop", 5)},
+		{"again in the same place", at("shop", 5), at("shop", 5)},
+		{"going back", at("shop", 3), at("shop", 3)},
+		{"again after that", at("shop", 10), at("shop", 3)},
+		{"in another stream", lost, lost},
+	} {
+		change(t, b, "id", with(c.to))
+		owned := claim(t, a, "id")
+		save(t, a, "id", owned)
+		got := claim(t, b, "id").Subscriptions[x]
+		if got.Began != c.want || !got.Grant.Expires.Equal(with(c.to)[x].Grant.Expires) || string(got.Grant.Presence) != `{"b":"x-1-1","id":"u"}` {
+			t.Errorf("%s: began at %v, want %v; %+v", c.what, got.Began, c.want, got.Grant)
+		}
+	}
+	change(t, a, "id", nil, x)
+	change(t, a, "id", with(at("shop", 20)))
+	if got := claim(t, b, "id").Subscriptions[x].Began; got != at("shop", 20) {
+		t.Errorf("given up and made anew, it began at %v", got)
 	}
 }
