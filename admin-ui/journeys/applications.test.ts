@@ -164,6 +164,31 @@ test("a key's secret is shown once; the key is rotated", async () => {
   await rows(page).getByText("old secret ends").waitFor();
 });
 
+test("among many keys one is found, and a new one gets a usual life", async () => {
+  const { id } = await create("Many keys");
+  for (let n = 0; n < 101; n++) {
+    await stage.server.admin(`/application/${id}/keys`, { purpose: `device ${n}` });
+  }
+  const page = await open(`/application/${id}/keys`);
+  await expect.poll(() => rows(page).count()).toBe(100);
+  await page.getByRole("button", { name: "Show more" }).click();
+  await expect.poll(() => rows(page).count()).toBe(101);
+  await page.getByRole("searchbox").fill("Device 42");
+  await page.getByText("1 of 101 keys").waitFor();
+  await page.getByRole("searchbox").fill("nothing like it");
+  await page.getByText("No key matches").waitFor();
+
+  await page.getByRole("button", { name: "New key" }).click();
+  await dialog(page).getByLabel("Purpose").fill("for a quarter");
+  await dialog(page).getByRole("button", { name: "In 90 days" }).click();
+  await dialog(page).getByRole("button", { name: "Submit" }).click();
+  await dialog(page).getByRole("button", { name: "Done" }).click();
+  await page.getByRole("searchbox").fill("for a quarter");
+  await rows(page)
+    .getByText(/^in (3 months|90 days|89 days)$/)
+    .waitFor();
+});
+
 test("who revokes a key is told how many subscriptions that ends, and it ends them", async () => {
   const { id } = await create("Revoked");
   const key = await stage.server.admin<{ id: string; secret: string }>(`/application/${id}/keys`, {

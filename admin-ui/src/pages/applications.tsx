@@ -112,6 +112,9 @@ function List({ found, wanted, want }: ListProps) {
   );
 }
 
+/** What is zero steps back, so that it shows where something happens. */
+const numberClass = (n = 0) => (n === 0 ? "pp-num pp-zero" : "pp-num");
+
 function Row({ app }: { app: ListedApplication }) {
   const navigate = useNavigate();
   const open = () => void navigate({ to: "/application/$id/info", params: { id: app.id } });
@@ -132,8 +135,8 @@ function Row({ app }: { app: ListedApplication }) {
           )}
         </div>
       </Table.Td>
-      <Table.Td className="pp-num">{app.live ? count(app.live.connections) : "–"}</Table.Td>
-      <Table.Td className="pp-num" title="On average over the last minute">
+      <Table.Td className={numberClass(app.live?.connections)}>{app.live ? count(app.live.connections) : "–"}</Table.Td>
+      <Table.Td className={numberClass(app.live?.published)} title="On average over the last minute">
         {app.live ? rate(app.live.published) : "–"}
       </Table.Td>
       <Table.Td>

@@ -27,7 +27,7 @@ export function SearchField(props: { label: string; value: string; change: (valu
         setText(event.currentTarget.value);
         change(event.currentTarget.value.trim());
       }}
-      miw={240}
+      miw={260}
     />
   );
 }

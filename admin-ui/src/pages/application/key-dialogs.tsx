@@ -37,6 +37,12 @@ export function CreateKey({ id, made, close }: MakeProps & { id: string }) {
       made(key);
     },
   });
+  const expireIn = (days: number) => {
+    const at = new Date();
+    at.setDate(at.getDate() + days);
+    setDate(localDate(at));
+    setTime(localTime(at));
+  };
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     const expires = new Date(`${date}T${time}`);
@@ -75,6 +81,13 @@ export function CreateKey({ id, made, close }: MakeProps & { id: string }) {
               onChange={(event) => setTime(event.currentTarget.value)}
             />
           </Group>
+          <Group gap="xs">
+            {terms.map(([label, days]) => (
+              <Button key={days} size="compact-xs" variant="default" onClick={() => expireIn(days)}>
+                {label}
+              </Button>
+            ))}
+          </Group>
           {create.isError && <Failure error={create.error} />}
           <Group justify="flex-end">
             <Button variant="default" onClick={close}>
@@ -89,6 +102,19 @@ export function CreateKey({ id, made, close }: MakeProps & { id: string }) {
     </Modal>
   );
 }
+
+/** Usual lives of keys, in days. */
+const terms: [label: string, days: number][] = [
+  ["In 30 days", 30],
+  ["In 90 days", 90],
+  ["In a year", 365],
+];
+
+const two = (n: number) => String(n).padStart(2, "0");
+
+/** A moment as fields for dates and times have it, in the reader's time zone. */
+const localDate = (at: Date) => `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+const localTime = (at: Date) => `${two(at.getHours())}:${two(at.getMinutes())}`;
 
 function check(purpose: string, expires: Date): { purpose?: string; expires?: string } {
   const wrong: { purpose?: string; expires?: string } = {};

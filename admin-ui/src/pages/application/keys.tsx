@@ -1,4 +1,4 @@
-import { Badge, Button, Table, Text } from "@mantine/core";
+import { Badge, Button, Group, Table, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { keysQuery } from "../../api/queries.js";
@@ -6,6 +6,7 @@ import type { Key, NewKey } from "../../api/schema.js";
 import { count } from "../../format.js";
 import { Empty, Loaded } from "../../parts/loaded.js";
 import { Section } from "../../parts/page.js";
+import { SearchField } from "../../parts/search-field.js";
 import { DataTable } from "../../parts/table.js";
 import { When } from "../../parts/when.js";
 import { useMayChange } from "../../user.js";
@@ -42,7 +43,7 @@ export function Keys() {
               {mayChange && " Make the first with “New key”."}
             </Empty>
           ) : (
-            <KeyTable keys={keys} open={setDialog} mayChange={mayChange} />
+            <KeyList keys={keys} open={setDialog} mayChange={mayChange} />
           )
         }
       </Loaded>
@@ -59,6 +60,44 @@ interface TableProps {
   keys: Key[];
   open: (dialog: Dialog) => void;
   mayChange: boolean;
+}
+
+/** From how many keys on they can be searched. */
+const many = 10;
+
+/** How many keys are shown at first, and more at each asking. */
+const step = 100;
+
+function KeyList({ keys, ...rest }: TableProps) {
+  const [search, setSearch] = useState("");
+  const [most, setMost] = useState(step);
+  const wanted = search.toLowerCase();
+  const matching = keys.filter((key) => `${key.id} ${key.purpose} ${key.status}`.toLowerCase().includes(wanted));
+  if (keys.length <= many) {
+    return <KeyTable keys={keys} {...rest} />;
+  }
+  return (
+    <>
+      <Group px="md" py="sm" justify="space-between">
+        <SearchField label="Search by ID, purpose or status" value={search} change={setSearch} />
+        <Text size="sm" c="dimmed" role="status">
+          {search === "" ? `${count(keys.length)} keys` : `${count(matching.length)} of ${count(keys.length)} keys`}
+        </Text>
+      </Group>
+      {matching.length === 0 ? (
+        <Empty title={`No key matches “${search}”`}>Look for a part of its ID, purpose or status.</Empty>
+      ) : (
+        <KeyTable keys={matching.slice(0, most)} {...rest} />
+      )}
+      {matching.length > most && (
+        <Group justify="center" p="sm">
+          <Button size="xs" variant="default" onClick={() => setMost(most + step)}>
+            Show more
+          </Button>
+        </Group>
+      )}
+    </>
+  );
 }
 
 function KeyTable({ keys, open, mayChange }: TableProps) {

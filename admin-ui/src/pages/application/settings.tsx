@@ -133,7 +133,11 @@ function EditSettings({ id, settings, version, defaults, close }: EditProps) {
             <NumberInput
               key={field}
               label={label}
-              description={unit}
+              description={
+                wanted[field] > 0 && (unit === "seconds" || unit === "bytes")
+                  ? `${unit}, that is ${show(wanted[field])}`
+                  : unit
+              }
               placeholder={`${byDefault(defaults[field], show)} (default)`}
               min={0}
               allowDecimal={field === "publish_rate"}
