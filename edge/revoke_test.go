@@ -1,6 +1,7 @@
 package edge
 
 import (
+	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
@@ -83,6 +84,31 @@ func TestExpiredSubscriptions(t *testing.T) {
 				t.Errorf("in the record: %t", stored)
 			}
 		})
+	}
+}
+
+// TestMemberLeavesWithItsToken: whose subscription ends because its token has expired is in the room no more.
+func TestMemberLeavesWithItsToken(t *testing.T) {
+	now := newClock()
+	n := startNode(t, func(c *Config) { c.Now, c.EnforceExpiry = now.get, true })
+	watch := n.observe(t)
+	bob := n.handshake(t)
+	text, err := pandapush.MintToken(testKey, pandapush.TokenClaims{
+		Channel: room, Sub: true, Presence: json.RawMessage(`{"id":"bob"}`), Expires: now.get().Add(10 * time.Second),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.subscribeWith(t, bob, room, text)
+	n.dial(t).attach(bob)
+	n.enter(t, n.handshake(t), room, `{"id":"ann"}`)
+	now.add(10 * time.Second)
+	n.sweepOnce(t.Context())
+	if got := texts(watch.deliveries(3)); got != `{"subscribe":{"bob":{"id":"bob"}}} {"subscribe":{"ann":{"id":"ann"}}} {"unsubscribe":{"bob":null}}` {
+		t.Errorf("the room was told %s", got)
+	}
+	if seats := n.seated(t, room); seats != 1 {
+		t.Errorf("%d seats are taken", seats)
 	}
 }
 
