@@ -178,6 +178,7 @@ func (s *session) reachedLocked(f *feed, batch []*delivery, reached pandapush.Po
 		s.queueLocked(d)
 	}
 	s.server.stats.deliveries.Add(float64(len(batch)))
+	f.tenant.caughtUp.add(batch)
 	f.low = later(f.low, reached)
 	if f.low.Compare(f.position) < 0 {
 		return

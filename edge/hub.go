@@ -33,15 +33,17 @@ type tenant struct {
 	join   func(context.Context) error      // has the stream read from here on; once, also if called by many
 	cursor atomic.Pointer[pandapush.Cursor] // what has been handed to all sessions; nil until joined; stored under mu
 
+	caughtUp usageOfReaders
+
 	deepening chan struct{} // a mutex that a caller can give up waiting for: who reads what the window lacks
 
 	mu      sync.Mutex
 	subs    trie.Trie[*session]
 	window  window
-	waiters []waiter // for cursor to get somewhere
-	users   int      // feeds and calls that need the tenant to stay
-	usage   pandapush.Usage
-	idle    time.Time // since when nobody does; zero while somebody does
+	waiters []waiter        // for cursor to get somewhere
+	users   int             // feeds and calls that need the tenant to stay
+	usage   pandapush.Usage // without what is in caughtUp
+	idle    time.Time       // since when nobody does; zero while somebody does
 
 	// Used by deliver alone, and kept here so that matching allocates nothing.
 	visit   func([]*session)

@@ -1,6 +1,22 @@
 package edge
 
-import "github.com/pandapush/pandapush"
+import (
+	"sync/atomic"
+
+	"github.com/pandapush/pandapush"
+)
+
+// usageOfReaders counts what was handed to sessions that read it themselves. Those hold their own lock then, and not the tenant's.
+type usageOfReaders struct{ messages, bytes atomic.Uint64 }
+
+func (u *usageOfReaders) add(batch []*delivery) {
+	size := 0
+	for _, d := range batch {
+		size += len(d.wire)
+	}
+	u.messages.Add(uint64(len(batch)))
+	u.bytes.Add(uint64(size))
+}
 
 // Usage returns what this node has to do with each application whose stream it reads. A subscription that is being made
 // counts as a session.
@@ -11,6 +27,8 @@ func (e *Server) Usage() map[pandapush.AppID]pandapush.Usage {
 	for app, t := range e.hub.tenants {
 		t.mu.Lock()
 		usage := t.usage
+		usage.Delivered += t.caughtUp.messages.Load()
+		usage.BytesOut += t.caughtUp.bytes.Load()
 		usage.Sessions = int64(t.users)
 		t.mu.Unlock()
 		all[app] = usage

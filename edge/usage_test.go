@@ -33,6 +33,19 @@ func TestUsageCountsWhatAnApplicationGets(t *testing.T) {
 	}
 }
 
+func TestUsageCountsWhatAPollIsAnsweredWith(t *testing.T) {
+	n := startNode(t, nil)
+	id := n.handshake(t)
+	n.subscribe(t, id, "/app/public/a")
+	for range 3 {
+		n.publish(t, "/app/public/a", `"x"`)
+	}
+	n.poll(t, id, "1")
+	if got := n.Usage()["app"]; got.Delivered != 3 || got.BytesOut < 3*uint64(len(`{"channel":"/app/public/a","data":"x"}`)) {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestFollowersAreCountedByTheirKeys(t *testing.T) {
 	n := startNode(t, nil)
 	n.follow(t, "/app/private/**", "/app/private/b")

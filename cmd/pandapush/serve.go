@@ -300,6 +300,7 @@ func (s *server) turnUnready(ctx context.Context) {
 	s.log.Info("draining", "delay", delay, "window", time.Duration(s.cfg.DrainSeconds)*time.Second)
 	s.draining.Store(true)
 	s.api.SetDraining()
+	s.live.Refresh() // else the node might be gone before the others have heard
 	if delay == 0 {
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -122,6 +123,27 @@ func TestFollowersAddUpAndTheFewestAreLeftOut(t *testing.T) {
 		got := one.Followers("app")
 		if want := (pandapush.FollowerCount{Connections: 12, Subscriptions: 15}); got["key"] != want || len(got) != maxShared {
 			t.Errorf("%d kinds, with the key %+v, want %+v", len(got), got["key"], want)
+		}
+	})
+}
+
+func TestNodeThatDrainsSaysSoAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBoard()
+		one, two := newNode("one", b), newNode("two", b)
+		var draining atomic.Bool
+		one.cfg.Draining = draining.Load
+		run(t, one, two)
+		pass(1)
+		draining.Store(true)
+		one.Refresh()
+		synctest.Wait()
+		pass(1)
+		if nodes := two.Nodes(); len(nodes) != 2 || !nodes[0].Draining || nodes[1].Draining {
+			t.Errorf("the other node sees %+v", nodes)
+		}
+		if n := len(one.History()); n != 4 {
+			t.Errorf("%d samples, want 4", n)
 		}
 	})
 }

@@ -40,7 +40,8 @@ type Sampler struct {
 	cfg   Config
 	meter meter
 	gauge gauge
-	down  bool // the board did not answer last time; owned by Run
+	news  chan struct{} // has one in it if a sample is due before its time
+	down  bool          // the board did not answer last time; owned by Run
 
 	mu      sync.Mutex
 	history history
@@ -56,10 +57,10 @@ func NewSampler(cfg Config) *Sampler {
 	if cfg.Draining == nil {
 		cfg.Draining = func() bool { return false }
 	}
-	return &Sampler{cfg: cfg, meter: meter{sources: cfg.Sources}, gauge: gauge{from: cfg.Gatherer}, next: make(chan struct{})}
+	return &Sampler{cfg: cfg, meter: meter{sources: cfg.Sources}, gauge: gauge{from: cfg.Gatherer}, next: make(chan struct{}), news: make(chan struct{}, 1)}
 }
 
-// Run takes a sample every Interval until ctx ends.
+// Run takes a sample every Interval, and when it is told to, until ctx ends.
 func (s *Sampler) Run(ctx context.Context) {
 	tick := time.NewTicker(Interval)
 	defer tick.Stop()
@@ -69,7 +70,16 @@ func (s *Sampler) Run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-s.news:
 		}
+	}
+}
+
+// Refresh has the next sample taken now, since something has changed that operators wait to see.
+func (s *Sampler) Refresh() {
+	select {
+	case s.news <- struct{}{}:
+	default:
 	}
 }
 
