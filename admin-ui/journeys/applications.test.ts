@@ -285,6 +285,8 @@ test("who logs out is asked again", async () => {
   await page.getByText("Logged in as admin").waitFor();
   await page.getByRole("link", { name: "Logout" }).click();
   await page.getByText("You are logged out.").waitFor();
+  // The page's policy lets in its style.
+  expect(await page.locator("body").evaluate((body) => getComputedStyle(body).maxWidth)).toBe("384px");
   // Where nobody sits in front of it, a browser that asks for a password gives up.
   const asked = page.waitForEvent(
     "requestfailed",
