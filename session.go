@@ -71,6 +71,9 @@ type Answer struct {
 	From  map[AppID]Cursor // the session's cursors before it
 	// Lagging is how far the subscriptions had got that were behind those cursors, by the pattern's text.
 	Lagging map[string]Cursor `json:",omitempty"`
+	// PolledFrom and PolledTo are between which cursors a client has got its messages by polls since its event stream broke, not
+	// counting this answer. A browser that opens that again knows nothing of them.
+	PolledFrom, PolledTo map[AppID]Cursor `json:",omitempty"`
 }
 
 // Mail is what one node tells another about a session.

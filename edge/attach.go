@@ -359,7 +359,7 @@ func (s *session) backToLocked(answer pandapush.Answer) {
 			}
 		}
 	}
-	s.answer = pandapush.Answer{Batch: s.answer.Batch}
+	s.answer = pandapush.Answer{Batch: s.answer.Batch, PolledFrom: s.answer.PolledFrom, PolledTo: s.answer.PolledTo}
 }
 
 // acknowledgeLocked takes the number of the last batch that the client has got. When that is not the last one sent, that
@@ -376,13 +376,23 @@ func (s *session) acknowledgeLocked(m *bayeux.Message) {
 	s.batch = max(s.batch, batch) // a number that the client has seen is never given to another batch
 }
 
-// resumeLocked takes the cursors that a client which counts for itself gives with its connect, by application.
+// resumeLocked takes the cursors that a client which counts for itself gives with its connect, by application; or what a browser
+// says with an event stream, which knows what came by the last one. Polls may have brought more since.
 func (s *session) resumeLocked(m *bayeux.Message) {
+	_, stream := s.outlet.(*stream)
 	for _, f := range s.feeds {
-		if cursor, err := pandapush.ParseCursor(f.app, m.Since(string(f.app))); err == nil {
-			f.epoch = cursor.Epoch
-			s.setLocked(f, cursor.Position)
+		cursor, err := pandapush.ParseCursor(f.app, m.Since(string(f.app)))
+		if err != nil {
+			continue
 		}
+		if from := s.answer.PolledFrom[f.app]; stream && from.Epoch == cursor.Epoch && from.Position.Compare(cursor.Position) <= 0 {
+			cursor.Position = later(cursor.Position, s.answer.PolledTo[f.app].Position)
+		}
+		f.epoch = cursor.Epoch
+		s.setLocked(f, cursor.Position)
+	}
+	if stream {
+		s.answer.PolledFrom, s.answer.PolledTo = nil, nil
 	}
 }
 

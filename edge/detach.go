@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pandapush/pandapush"
+	"github.com/pandapush/pandapush/edge/bayeux"
 )
 
 // saveTimeout bounds the writing of a record when its session is detached.
@@ -41,15 +42,18 @@ func (s *session) finally() *pandapush.Session {
 	return s.final
 }
 
-// endPoll ends a session that was attached by p alone, and returns what to answer p with and the record to write before
-// that: it says how to answer again. ok is false if p is not the path any more.
-func (s *session) endPoll(p *poll, id []byte) (batch []*delivery, number int64, final pandapush.Session, ok bool) {
+// endPoll ends a session that was attached by p alone, for the connect m, and returns what to answer p with and the record to
+// write before that: it says how to answer again. ok is false if p is not the path any more.
+func (s *session) endPoll(p *poll, m *bayeux.Message) (batch []*delivery, number int64, final pandapush.Session, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended || s.poll != p {
 		return nil, 0, pandapush.Session{}, false
 	}
-	batch, number = s.answerLocked(id)
+	if m.EventSource() {
+		s.polledLocked()
+	}
+	batch, number = s.answerLocked(m.ID)
 	record := s.recordLocked()
 	record.Attached = false
 	s.ended, s.final, s.poll = true, &record, nil
@@ -61,7 +65,7 @@ func (s *session) answerLocked(id []byte) (batch []*delivery, number int64) {
 	before := s.recordLocked()
 	batch = s.takeLocked()
 	s.batch++
-	s.answer = pandapush.Answer{Batch: s.batch}
+	s.answer = pandapush.Answer{Batch: s.batch, PolledFrom: s.answer.PolledFrom, PolledTo: s.answer.PolledTo}
 	if len(batch) > 0 {
 		s.answer.ID, s.answer.From = string(id), before.Cursors
 		s.answer.Lagging = s.laggingLocked(before)
@@ -71,6 +75,22 @@ func (s *session) answerLocked(id []byte) (batch []*delivery, number int64) {
 		s.settleLocked(f, true)
 	}
 	return batch, s.batch
+}
+
+// polledLocked notes how far the client of an event stream, which it has lost, has come by polls: its polls before the one that
+// is about to be answered; but not while a subscription lags, when a cursor does not say all.
+func (s *session) polledLocked() {
+	from, to := map[pandapush.AppID]pandapush.Cursor{}, map[pandapush.AppID]pandapush.Cursor{}
+	for app, cursor := range s.recordLocked().Cursors {
+		if s.feedLocked(app).before != (pandapush.Position{}) {
+			continue
+		}
+		from[app], to[app] = cursor, cursor
+		if begun := s.answer.PolledFrom[app]; begun.Epoch == cursor.Epoch {
+			from[app] = begun
+		}
+	}
+	s.answer.PolledFrom, s.answer.PolledTo = from, to
 }
 
 // laggingLocked returns how far the subscriptions have got that lag, or have and may not have got it all.

@@ -247,6 +247,54 @@ func TestEventSourceThatBreaksLosesNothing(t *testing.T) {
 	}
 }
 
+// TestEventSourceThatComesBackAfterPollsRepeatsLittle: what a client got by polls, while its browser had no event stream, is not
+// in what that says it got last, and does not come again; but for the last poll's, which the client may not have got.
+func TestEventSourceThatComesBackAfterPollsRepeatsLittle(t *testing.T) {
+	shared := newMemory()
+	n, other := startNodeOn(t, shared, "one", nil), startNodeOn(t, shared, "two", nil)
+	poll := func(id, message string) string {
+		return texts(other.say(t, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"eventsource","advice":{"timeout":0},"id":%q}`, id, message))[1:])
+	}
+	for _, test := range []struct {
+		name  string
+		polls []string // ids of connects after the stream broke, with a message published before each
+		got   int      // by the stream, as the browser says, of the two that were written
+		want  string   // when the stream comes back
+	}{
+		{"the last poll's and the rest", []string{"a", "b", "c"}, 2, "4 5"},
+		{"all, if the last poll was the first", []string{"a"}, 2, "2 3"},
+		{"a lost answer was repeated", []string{"a", "b", "b", "c"}, 2, "5 6"},
+		{"more, if the browser has less than was thought", []string{"a", "b"}, 1, "1 2 3 4"},
+	} {
+		id := n.handshake(t)
+		n.subscribe(t, id, "/app/public/"+id)
+		next := 0
+		send := func() {
+			n.publish(t, "/app/public/"+id, fmt.Sprint(next))
+			next++
+		}
+		c := n.eventSource(t, id, "")
+		send()
+		send()
+		at := c.messages(2)[test.got-1].ID
+		n.connectStream(t, id)
+		n.connectStream(t, id) // says that both have arrived
+		c.close()
+		n.awaitNoSockets()
+		for _, message := range test.polls {
+			send()
+			poll(id, message)
+		}
+		send()
+		c = other.eventSource(t, id, at)
+		if got := texts(c.messages(strings.Count(test.want, " ") + 1)); got != test.want {
+			t.Errorf("%s: got %s, want %s", test.name, got, test.want)
+		}
+		c.close()
+		other.awaitNoSockets()
+	}
+}
+
 func TestKilledNodesEventSourcesGoOnElsewhere(t *testing.T) {
 	shared := newMemory()
 	n, other := startNodeOn(t, shared, "one", nil), startNodeOn(t, shared, "two", nil)

@@ -25,6 +25,8 @@ type exchange struct {
 	connects  []*pendingConnect // further ones, which are not held
 	published []pandapush.Cursor
 	apps      []pandapush.AppID // of published, in the same order
+
+	unanswered bool // Redis is away, and the only message is a connect that must come again as it is
 }
 
 // pendingConnect is a connect that was found to be right and has not been answered yet.

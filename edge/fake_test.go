@@ -29,6 +29,7 @@ type memory struct {
 	now       func() time.Time     // by which they do; set before any node runs
 	away      error                // what every method returns, if set
 	ranges    int                  // calls of Range
+	refused   chan struct{}        // gets one for each claim while away
 }
 
 type memoryStream struct {
@@ -42,7 +43,7 @@ func newMemory() *memory {
 	return &memory{
 		streams: map[pandapush.AppID]*memoryStream{}, sessions: map[string]pandapush.Session{},
 		positions: map[string]map[pandapush.AppID]pandapush.Cursor{}, once: map[string]pandapush.Cursor{}, nodes: map[string]*memoryNode{},
-		expires: map[string]time.Time{}, now: time.Now,
+		expires: map[string]time.Time{}, now: time.Now, refused: make(chan struct{}, 1000),
 	}
 }
 
@@ -106,6 +107,13 @@ func (m *memory) setAway(err error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.away = err
+}
+
+// awaitClaims waits until so many claims were refused.
+func (m *memory) awaitClaims(count int) {
+	for range count {
+		<-m.refused
+	}
 }
 
 func (m *memory) streamLocked(app pandapush.AppID) *memoryStream {
@@ -305,6 +313,9 @@ func (n *memoryNode) ClaimSession(_ context.Context, id, transport string, ttl t
 	defer n.mu.Unlock()
 	s, ok := n.sessionLocked(id)
 	if n.away != nil || !ok {
+		if n.away != nil {
+			n.refused <- struct{}{}
+		}
 		return s, "", n.missing(ok)
 	}
 	former := ""

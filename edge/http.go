@@ -90,6 +90,11 @@ func (e *Server) serveMessages(w http.ResponseWriter, r *http.Request, payload [
 	if r.Context().Err() != nil {
 		return // the client has gone; what it was owed is kept by its session
 	}
+	if x.unanswered { // so that the client sends the same connect again, which Faye's do after any error of HTTP
+		w.Header().Set("Retry-After", "1")
+		http.Error(w, "Redis does not answer", http.StatusServiceUnavailable)
+		return
+	}
 	if len(messages) == 0 {
 		x.reply = append(x.reply, '[')
 	}

@@ -2,9 +2,12 @@ package edge
 
 import (
 	"context"
+	"errors"
+	"math/rand/v2"
 	"sync"
 	"time"
 
+	"github.com/pandapush/pandapush"
 	"github.com/pandapush/pandapush/edge/bayeux"
 )
 
@@ -60,15 +63,23 @@ func (x *exchange) hold(alone bool) {
 		e.visitors.visit(x.from.addr, c.message.ClientID.Text(), e.cfg.Now())
 		return
 	}
-	p := newPoll()
-	s, err := x.attach(c, path{transport: x.transport, poll: p})
+	p, until := newPoll(), time.Now()
+	if alone {
+		until = until.Add(c.hold)
+	}
+	s, err := x.attachPoll(c, p, until)
+	if alone && errors.Is(err, pandapush.ErrUnavailable) {
+		x.logFailure("connect", err)
+		x.unanswered = true
+		return
+	}
 	if err != nil {
 		x.refuseConnect(&c.message, err)
 		return
 	}
 	e.stats.polls.Inc()
-	if alone && c.hold > 0 {
-		err = e.waitPoll(x.ctx, p, c.hold)
+	if hold := time.Until(until); hold > 0 {
+		err = e.waitPoll(x.ctx, p, hold)
 	} else {
 		err = x.settle(p)
 	}
@@ -77,7 +88,7 @@ func (x *exchange) hold(alone bool) {
 		e.detach(s, path{poll: p}, endClosed)
 		return
 	}
-	batch, number, record, ok := s.endPoll(p, c.message.ID)
+	batch, number, record, ok := s.endPoll(p, &c.message)
 	if !ok {
 		x.refuseConnect(&c.message, errSuperseded)
 		return
@@ -97,6 +108,31 @@ func (x *exchange) hold(alone bool) {
 		x.deliver(batch)
 	default: // whatever the record says now, a client that has not got this batch gets it, and one that has would twice
 		x.acceptConnect(&c.message, s.sameBatch(&c.message))
+	}
+}
+
+// awayPause is about how long a poll waits before it asks again for a session that it can't get, because Redis is away.
+const awayPause = time.Second
+
+// attachPoll makes a poll its session's path, and while Redis is away tries again until a moment. An answer without messages would
+// have the client go on to its next connect, which says that it has got the answer to the one before; and it may have come
+// because it has not.
+func (x *exchange) attachPoll(c *pendingConnect, p *poll, until time.Time) (*session, error) {
+	for {
+		s, err := x.attach(c, path{transport: x.transport, poll: p})
+		pause := awayPause/2 + rand.N(awayPause/2)
+		if !errors.Is(err, pandapush.ErrUnavailable) || time.Until(until) < pause {
+			return s, err
+		}
+		timer := time.NewTimer(pause)
+		select {
+		case <-timer.C:
+			continue
+		case <-x.server.draining:
+		case <-x.ctx.Done():
+		}
+		timer.Stop()
+		return nil, err
 	}
 }
 

@@ -55,6 +55,9 @@ type storedAnswer struct {
 	Batch int64                      `json:"b,omitempty"`
 	From  map[pandapush.AppID]string `json:"f,omitempty"`
 	Lags  map[string]string          `json:"l,omitempty"`
+
+	PolledFrom map[pandapush.AppID]string `json:"pf,omitempty"`
+	PolledTo   map[pandapush.AppID]string `json:"pt,omitempty"`
 }
 
 // encodeSession returns the fields and values of s, without those that say nothing: a session that has only begun has two.
@@ -184,12 +187,11 @@ func encodeGrant(sub pandapush.Subscription) (string, error) {
 }
 
 func encodeAnswer(a pandapush.Answer) string {
-	if a.ID == "" && a.Batch == 0 && len(a.From) == 0 {
+	if a.ID == "" && a.Batch == 0 && len(a.From) == 0 && len(a.PolledFrom) == 0 {
 		return ""
 	}
-	stored := storedAnswer{ID: a.ID, Batch: a.Batch, From: make(map[pandapush.AppID]string, len(a.From))}
-	for app, c := range a.From {
-		stored.From[app] = c.String()
+	stored := storedAnswer{
+		ID: a.ID, Batch: a.Batch, From: cursorTexts(a.From), PolledFrom: cursorTexts(a.PolledFrom), PolledTo: cursorTexts(a.PolledTo),
 	}
 	if len(a.Lagging) > 0 {
 		stored.Lags = make(map[string]string, len(a.Lagging))
@@ -204,6 +206,32 @@ func encodeAnswer(a pandapush.Answer) string {
 	return text
 }
 
+func cursorTexts(cursors map[pandapush.AppID]pandapush.Cursor) map[pandapush.AppID]string {
+	if len(cursors) == 0 {
+		return nil
+	}
+	texts := make(map[pandapush.AppID]string, len(cursors))
+	for app, c := range cursors {
+		texts[app] = c.String()
+	}
+	return texts
+}
+
+func parseCursors(texts map[pandapush.AppID]string) (map[pandapush.AppID]pandapush.Cursor, error) {
+	if len(texts) == 0 {
+		return nil, nil
+	}
+	cursors := make(map[pandapush.AppID]pandapush.Cursor, len(texts))
+	for app, text := range texts {
+		c, err := pandapush.ParseCursor(app, text)
+		if err != nil {
+			return nil, err
+		}
+		cursors[app] = c
+	}
+	return cursors, nil
+}
+
 func decodeAnswer(text string) (a pandapush.Answer, err error) {
 	if text == "" {
 		return a, nil
@@ -213,15 +241,12 @@ func decodeAnswer(text string) (a pandapush.Answer, err error) {
 		return a, err
 	}
 	a = pandapush.Answer{ID: stored.ID, Batch: stored.Batch}
-	for app, text := range stored.From {
-		c, err := pandapush.ParseCursor(app, text)
-		if err != nil {
+	for into, texts := range map[*map[pandapush.AppID]pandapush.Cursor]map[pandapush.AppID]string{
+		&a.From: stored.From, &a.PolledFrom: stored.PolledFrom, &a.PolledTo: stored.PolledTo,
+	} {
+		if *into, err = parseCursors(texts); err != nil {
 			return pandapush.Answer{}, err
 		}
-		if a.From == nil {
-			a.From = make(map[pandapush.AppID]pandapush.Cursor, len(stored.From))
-		}
-		a.From[app] = c
 	}
 	for pattern, text := range stored.Lags {
 		p, err := pandapush.ParsePattern(pattern)

@@ -19,7 +19,7 @@ const (
 	repeatWindow = 2 * time.Second
 	// faultEcho is how long after a fault messages may still come by the connections that it hit, on a machine that is busy: the
 	// service has closed them, and the proxy has still got something for the client.
-	faultEcho = 3 * time.Second
+	faultEcho = time.Second
 )
 
 // verdict is what a run of the chaos test has shown.
@@ -170,7 +170,7 @@ func (v *verdict) judgeClient(k *kindVerdict, c *chaosClient, expected map[messa
 func excused(c *chaosClient, first, again time.Time, faults []fault) bool {
 	return slices.ContainsFunc(faults, func(f fault) bool {
 		return slices.Contains(f.hit, c.name) && !again.Before(f.from) && !first.After(f.to.Add(faultEcho)) &&
-			(f.redis || !first.Before(f.from.Add(-max(repeatWindow, c.kind.unproven))))
+			(f.redis || !first.Before(f.from.Add(-repeatWindow)))
 	})
 }
 
