@@ -94,6 +94,7 @@ type Server struct {
 	handoffs  handoffs
 	nodes     nodes
 	visitors  *addresses
+	turnovers turnovers
 	rates     *rates        // of publishing, by session
 	proofs    atomic.Uint32 // numbers the proofs of all sessions
 	readers   chan struct{} // a place for each session that may read from Redis at a time

@@ -33,6 +33,9 @@ func (x *exchange) subscribe(m *bayeux.Message) {
 	}
 	x.answer("subscribe", r)
 	if err == nil {
+		for _, start := range starts {
+			x.server.turnovers.add(start.Pattern, 1, 0)
+		}
 		x.tellChannels(starts)
 	}
 }
@@ -127,6 +130,11 @@ func (x *exchange) unsubscribe(m *bayeux.Message) {
 		err = x.change(id, change{Remove: names})
 	}
 	if err == nil {
+		for _, name := range names {
+			if pattern, err := pandapush.ParsePattern(name); err == nil && x.server.cfg.Keys.HasApp(pattern.App()) {
+				x.server.turnovers.add(pattern, 0, 1)
+			}
+		}
 		x.server.leaveRooms(x.ctx, id, names...)
 	}
 	if errors.Is(err, pandapush.ErrNotFound) {

@@ -1,6 +1,8 @@
 package edge
 
 import (
+	"maps"
+	"sync"
 	"sync/atomic"
 
 	"github.com/pandapush/pandapush"
@@ -16,6 +18,36 @@ func (u *usageOfReaders) add(batch []*delivery) {
 	}
 	u.messages.Add(uint64(len(batch)))
 	u.bytes.Add(uint64(size))
+}
+
+// Turnover is how many subscriptions clients have made by way of this node since it started, and how many they have given up.
+// Those to meta channels do not count, nor do followers.
+type Turnover struct{ Made, GivenUp uint64 }
+
+// turnovers counts by application. There are as many as applications that have been subscribed to, which exist.
+type turnovers struct {
+	mu sync.Mutex
+	of map[pandapush.AppID]Turnover
+}
+
+func (t *turnovers) add(pattern pandapush.Pattern, made, givenUp uint64) {
+	if pattern.Kind() == pandapush.Meta {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.of == nil {
+		t.of = map[pandapush.AppID]Turnover{}
+	}
+	n := t.of[pattern.App()]
+	t.of[pattern.App()] = Turnover{n.Made + made, n.GivenUp + givenUp}
+}
+
+// Turnover returns the counters of each application.
+func (e *Server) Turnover() map[pandapush.AppID]Turnover {
+	e.turnovers.mu.Lock()
+	defer e.turnovers.mu.Unlock()
+	return maps.Clone(e.turnovers.of)
 }
 
 // Usage returns what this node has to do with each application whose stream it reads. A subscription that is being made

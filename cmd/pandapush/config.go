@@ -163,6 +163,7 @@ type serveFlags struct {
 	rateFlags      `group:"Rate limits"`
 	keyFlags       `group:"Keys and tokens"`
 	developerFlags `group:"Development"`
+	statsdFlags    `group:"statsd"`
 }
 
 type listenFlags struct {
@@ -224,6 +225,12 @@ type developerFlags struct {
 	DevKeyID         string `name:"dev-key-id" placeholder:"ID" help:"Its key."`
 	DevKeySecret     secret `placeholder:"TEXT" help:"Its key's secret."`
 	Examples         bool   `help:"Serve the example pages at /examples/. They give anyone a token for what they do, so don't use this on a public server; needs DEV_APPLICATION_ID."`
+}
+
+type statsdFlags struct {
+	StatsdHost   string `placeholder:"HOST" help:"Server that is sent counters by UDP, under the names that the Node version gave them. Without it none are sent; /metrics has more."`
+	StatsdPort   port   `default:"8125" help:"Its port."`
+	StatsdPrefix string `default:"pandapush" placeholder:"TEXT" help:"What the names begin with."`
 }
 
 // address returns where to listen.

@@ -95,6 +95,7 @@ type server struct {
 	admin    *admin.Server
 	http     *http.Server
 	listener net.Listener
+	statsd   *statsdSender // nil without a statsd server
 	draining atomic.Bool
 }
 
@@ -212,6 +213,9 @@ func (s *server) buildFront(metrics *prometheus.Registry) error {
 		Version: version, Revision: revision, Built: built,
 	})
 	router := echo.New()
+	if err := s.buildStatsd(router, metrics); err != nil {
+		return err
+	}
 	s.api.Routes(router)
 	s.edge.Routes(router)
 	router.Any("/client.*", echo.WrapHandler(client.Handler())) // client.js, its source map, client.<version>.js
@@ -227,6 +231,17 @@ func (s *server) buildFront(metrics *prometheus.Registry) error {
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug), // what strangers do wrong with TCP and HTTP
 	}
+	return nil
+}
+
+// buildStatsd makes what sends numbers to a statsd server, if there is one.
+func (s *server) buildStatsd(router *echo.Echo, metrics prometheus.Gatherer) (err error) {
+	s.statsd, err = newStatsd(s.cfg.statsdFlags, s.log)
+	if s.statsd == nil || err != nil {
+		return err
+	}
+	s.statsd.metrics, s.statsd.published, s.statsd.turnover = metrics, s.streams.Usage, s.edge.Turnover
+	router.Use(s.statsd.observe)
 	return nil
 }
 
@@ -262,6 +277,12 @@ func (s *server) run(ctx context.Context) error {
 		s.tellStatistics(background)
 		return nil
 	})
+	if s.statsd != nil {
+		g.Go(func() error {
+			s.statsd.run(background)
+			return nil
+		})
+	}
 	g.Go(func() error {
 		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			return fmt.Errorf("serve: %w", err)
@@ -385,6 +406,9 @@ func (s *server) close() error {
 		if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
+	}
+	if s.statsd != nil {
+		errs = append(errs, s.statsd.client.Close())
 	}
 	if s.db != nil {
 		errs = append(errs, s.db.Close())
