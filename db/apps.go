@@ -63,21 +63,25 @@ func checkAppChange(by string, c pandapush.AppChange) error {
 }
 
 // UpdateApp changes an application on behalf of by, all or nothing, and returns it as it is then. What is so already is no
-// change and leaves no trace. It returns pandapush.ErrNotFound if the application does not exist, and the
-// error of change.Check.
+// change and leaves no trace. It returns pandapush.ErrNotFound if the application does not exist.
 func (d *DB) UpdateApp(ctx context.Context, by string, id pandapush.AppID, change pandapush.AppChange) (pandapush.App, error) {
-	if err := checkAppChange(by, change); err != nil {
-		return pandapush.App{}, fmt.Errorf("update application: %w", err)
-	}
+	return d.EditApp(ctx, by, id, func(pandapush.App) (pandapush.AppChange, error) { return change, nil })
+}
+
+// EditApp is UpdateApp for a change that depends on what there is. Nobody else changes the application meanwhile, so that what
+// two add to it at once is there twice. edit must not use the database.
+func (d *DB) EditApp(ctx context.Context, by string, id pandapush.AppID, edit func(pandapush.App) (pandapush.AppChange, error)) (pandapush.App, error) {
 	var app pandapush.App
 	err := d.inTx(ctx, func(tx *sql.Tx) (err error) {
 		if app, err = d.lockApp(ctx, tx, id); err != nil {
 			return err
 		}
-		if change.Check != nil {
-			if err := change.Check(app); err != nil {
-				return err
-			}
+		change, err := edit(app)
+		if err == nil {
+			err = checkAppChange(by, change)
+		}
+		if err != nil {
+			return err
 		}
 		before, after := apply(change, &app)
 		if len(after) == 0 {

@@ -126,8 +126,12 @@ func (c *appListCmd) Run(env *environment) error {
 			}
 			return printJSON(env.stdout, views)
 		}
-		return printTable(env.stdout, "ID\tNAME\tCREATED\tBY", apps, func(app pandapush.App) []string {
-			return []string{string(app.ID), app.Name, date(app.CreatedAt, "-"), app.CreatedBy}
+		return printTable(env.stdout, "ID\tNAME\tCREATED\tBY\tSTATUS", apps, func(app pandapush.App) []string {
+			status := "active"
+			if app.Settings.Suspended {
+				status = "suspended"
+			}
+			return []string{string(app.ID), app.Name, date(app.CreatedAt, "-"), app.CreatedBy, status}
 		})
 	})
 }
@@ -230,11 +234,15 @@ type appJSON struct {
 	Name      string          `json:"name"`
 	CreatedBy string          `json:"created_by"`
 	CreatedAt *time.Time      `json:"created_at"`
+	UpdatedAt *time.Time      `json:"updated_at"`
 	Admins    []string        `json:"admins"`
+
+	Settings pandapush.Settings `json:"settings"`
 }
 
 func appView(app pandapush.App) appJSON {
-	return appJSON{app.ID, app.Name, app.CreatedBy, optional(app.CreatedAt), app.Admins}
+	admins := append([]string{}, app.Admins...)
+	return appJSON{app.ID, app.Name, app.CreatedBy, optional(app.CreatedAt), optional(app.UpdatedAt), admins, app.Settings}
 }
 
 // keyJSON is a key as --json prints it.
@@ -247,15 +255,22 @@ type keyJSON struct {
 	CreatedBy string          `json:"created_by"`
 	CreatedAt *time.Time      `json:"created_at"`
 	Expires   *time.Time      `json:"expires"`
+	UpdatedAt *time.Time      `json:"updated_at"`
 	Revoked   *time.Time      `json:"revoked_at"`
+	Previous  *time.Time      `json:"previous_until"` // how long the secret before the last rotation is good
 	LastUsed  *time.Time      `json:"last_used"`
 	UseCount  int64           `json:"use_count"`
 }
 
 func keyView(key pandapush.Key) keyJSON {
+	previous, now := key.PreviousUntil, time.Now()
+	if key.Usable(now) != nil || !now.Before(previous) { // no secret of a key that ended is good
+		previous = time.Time{}
+	}
 	return keyJSON{
 		ID: key.ID, App: key.App, Purpose: key.Purpose, Status: keyStatus(key), CreatedBy: key.CreatedBy, CreatedAt: optional(key.CreatedAt),
-		Expires: optional(key.ExpiresAt), Revoked: optional(key.RevokedAt), LastUsed: optional(key.LastUsed), UseCount: key.UseCount,
+		Expires: optional(key.ExpiresAt), UpdatedAt: optional(key.UpdatedAt), Revoked: optional(key.RevokedAt), Previous: optional(previous),
+		LastUsed: optional(key.LastUsed), UseCount: key.UseCount,
 	}
 }
 

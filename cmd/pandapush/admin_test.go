@@ -227,6 +227,9 @@ func TestAdminCommands(t *testing.T) {
 	if got := mustCommand(t, env, "app", "admins", app); got != "bob\ncarol" {
 		t.Errorf("app admins printed %q", got)
 	}
+	if got := mustCommand(t, env, "app", "admins", app, "--json"); strings.Join(strings.Fields(got), "") != `["bob","carol"]` {
+		t.Errorf("app admins --json printed %s", got)
+	}
 	type set struct {
 		Origins   []string
 		Suspended bool
@@ -236,13 +239,21 @@ func TestAdminCommands(t *testing.T) {
 	if got.Rate != 0.5 || len(got.Origins) != 2 || !got.Suspended {
 		t.Errorf("app settings printed %+v", got)
 	}
+	if table := mustCommand(t, env, "app", "list"); !strings.Contains(table, "alice  suspended\n") || !strings.HasSuffix(table, "active") {
+		t.Errorf("app list printed\n%s", table)
+	}
+	for _, listed := range decoded[[]appJSON](t, env, "app", "list", "--json") {
+		if suspended := string(listed.ID) == app; listed.Settings.Suspended != suspended || suspended && listed.UpdatedAt == nil {
+			t.Errorf("app list --json printed %+v", listed)
+		}
+	}
 	if got := decoded[set](t, env, "app", "settings", app, "origins=", "suspended=false"); got.Rate != 0.5 || len(got.Origins) != 0 || got.Suspended {
 		t.Errorf("app settings printed %+v", got)
 	}
 
 	key := newKey(t, env, app)
 	rotated := decoded[keyJSON](t, env, "key", "rotate", app, key.id, "--overlap", "1h", "--json")
-	if rotated.Secret == key.secret || len(rotated.Secret) != 256 {
+	if rotated.Secret == key.secret || len(rotated.Secret) != 256 || rotated.Previous == nil || rotated.UpdatedAt == nil {
 		t.Errorf("key rotate printed %+v", rotated)
 	}
 	for _, secret := range []string{key.secret, rotated.Secret} {
@@ -270,7 +281,8 @@ func TestAdminCommands(t *testing.T) {
 	for args, want := range map[string]string{
 		"app rename nope x":                       `no application has the id "nope"`,
 		"app settings " + app + " color=red":      `"color=red" is not NAME=VALUE`,
-		"app settings " + app + " suspended=9":    "suspended cannot be 9",
+		"app settings " + app + " suspended=9":    "suspended cannot be 9: it takes true or false",
+		"app settings " + app + " history_age=1h": `history_age cannot be "1h": it takes a number of seconds`,
 		"app settings " + app + " connections=-1": "invalid connections",
 		"app settings nope":                       `no application has the id "nope"`,
 		"app admins nope --add x":                 `no application has the id "nope"`,

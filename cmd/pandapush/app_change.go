@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -32,6 +33,7 @@ type appAdminsCmd struct {
 	App    pandapush.AppID `arg:"" help:"The application's id."`
 	Add    []string        `variable:"-" placeholder:"USER" help:"User who may administer it from now on; can be repeated."`
 	Remove []string        `variable:"-" placeholder:"USER" help:"User who may no longer administer it; can be repeated."`
+	JSON   bool            `name:"json" variable:"-" help:"Print a JSON array."`
 }
 
 // Run changes who administers an application, and prints them.
@@ -41,15 +43,18 @@ func (c *appAdminsCmd) Run(env *environment) error {
 		open = c.withDB
 	}
 	return open(env, func(ctx context.Context, d *db.DB) error {
-		app, err := d.App(ctx, c.App)
+		app, err := d.EditApp(ctx, c.actor(), c.App, func(app pandapush.App) (change pandapush.AppChange, err error) {
+			if len(c.Add) > 0 || len(c.Remove) > 0 {
+				removed := func(user string) bool { return slices.Contains(c.Remove, user) }
+				change.Admins = append([]string{}, slices.DeleteFunc(slices.Concat(app.Admins, c.Add), removed)...)
+			}
+			return change, nil
+		})
 		if err != nil {
 			return absent(err, "application", c.App)
 		}
-		admins := slices.DeleteFunc(slices.Concat(app.Admins, c.Add), func(user string) bool { return slices.Contains(c.Remove, user) })
-		if len(c.Add) > 0 || len(c.Remove) > 0 {
-			if app, err = d.UpdateApp(ctx, c.actor(), c.App, pandapush.AppChange{Admins: append([]string{}, admins...)}); err != nil {
-				return absent(err, "application", c.App)
-			}
+		if c.JSON {
+			return printJSON(env.stdout, append([]string{}, app.Admins...))
 		}
 		for _, user := range app.Admins {
 			if _, err := fmt.Fprintln(env.stdout, user); err != nil {
@@ -73,18 +78,15 @@ func (c *appSettingsCmd) Run(env *environment) error {
 		open = c.withDB
 	}
 	return open(env, func(ctx context.Context, d *db.DB) error {
-		app, err := d.App(ctx, c.App)
+		app, err := d.EditApp(ctx, c.actor(), c.App, func(app pandapush.App) (pandapush.AppChange, error) {
+			if len(c.Setting) == 0 {
+				return pandapush.AppChange{}, nil
+			}
+			settings, err := withSettings(app.Settings, c.Setting)
+			return pandapush.AppChange{Settings: &settings}, err
+		})
 		if err != nil {
 			return absent(err, "application", c.App)
-		}
-		if len(c.Setting) > 0 {
-			settings, err := withSettings(app.Settings, c.Setting)
-			if err != nil {
-				return err
-			}
-			if app, err = d.UpdateApp(ctx, c.actor(), c.App, pandapush.AppChange{Settings: &settings}); err != nil {
-				return absent(err, "application", c.App)
-			}
 		}
 		return printJSON(env.stdout, app.Settings)
 	})
@@ -115,11 +117,24 @@ func withSettings(s pandapush.Settings, changes []string) (pandapush.Settings, e
 	var next pandapush.Settings
 	if err := json.Unmarshal(text, &next); err != nil {
 		if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-			return s, fmt.Errorf("%s cannot be %s", wrong.Field, fields[wrong.Field])
+			return s, fmt.Errorf("%s cannot be %s: it takes %s", wrong.Field, fields[wrong.Field], takes(wrong.Field, wrong.Type.Kind()))
 		}
 		return s, err
 	}
 	return next, nil
+}
+
+// takes returns what a setting takes, by its type.
+func takes(name string, kind reflect.Kind) string {
+	switch {
+	case name == "history_age":
+		return "a number of seconds"
+	case kind == reflect.Bool:
+		return "true or false"
+	case kind == reflect.Float64:
+		return "a number"
+	}
+	return "a whole number"
 }
 
 // settingJSON returns what a person has typed as JSON.

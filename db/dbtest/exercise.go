@@ -26,6 +26,7 @@ func Exercise(t *testing.T, open func(testing.TB) *db.DB) {
 		"a revocation lasts":                             revocation,
 		"an application goes with all that it has":       appDeleted,
 		"an application is changed as a whole":           appUpdated,
+		"changes made at the same time are all made":     changedAtOnce,
 		"applications are found, sorted and paged":       appsFound,
 		"a rotated key has two secrets for a while":      keyRotated,
 		"a deleted key is gone":                          keyDeleted,

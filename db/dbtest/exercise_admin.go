@@ -50,10 +50,47 @@ func appUpdated(t *testing.T, d *db.DB) {
 	}
 }
 
+// changedAtOnce has many add an administrator each, rotate a key and revoke another: none undoes what another has done, and each
+// has its row in the audit log.
+func changedAtOnce(t *testing.T, d *db.DB) {
+	t.Helper()
+	const many = 8
+	app := mustApp(t, d, "app")
+	rotated, revoked := mustKey(t, d, app.ID), mustKey(t, d, app.ID)
+	var all sync.WaitGroup
+	secrets := make([]pandapush.Key, many)
+	for i := range many {
+		all.Go(func() {
+			_, err1 := d.EditApp(t.Context(), "bob", app.ID, func(app pandapush.App) (pandapush.AppChange, error) {
+				return pandapush.AppChange{Admins: append(slices.Clone(app.Admins), fmt.Sprint("user-", i))}, nil
+			})
+			var err2 error
+			secrets[i], err2 = d.RotateKey(t.Context(), "bob", app.ID, rotated.ID, time.Hour)
+			if err := errors.Join(err1, err2, d.RevokeKey(t.Context(), "bob", app.ID, revoked.ID)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if got, err := d.App(t.Context(), app.ID); err != nil || len(got.Admins) != many+1 {
+		t.Errorf("administrators %q, %v", got.Admins, err)
+	}
+	// Each rotation kept the secret of the one before it: the last is what is stored, and was given to somebody.
+	key, err := d.Key(t.Context(), app.ID, rotated.ID)
+	if err != nil || !slices.Contains(secrets, key) || !slices.ContainsFunc(secrets, func(k pandapush.Key) bool { return k.Secret == key.PreviousSecret }) {
+		t.Errorf("the rotated key has a secret that nobody was given, or %v", err)
+	}
+	for action, want := range map[string]int{pandapush.AppUpdated: many, pandapush.KeyRotated: many, pandapush.KeyRevoked: 1} {
+		if changes, err := d.Audit(t.Context(), pandapush.AuditQuery{Action: action, Limit: 100}); err != nil || len(changes) != want {
+			t.Errorf("%s is in the log %d times, %v", action, len(changes), err)
+		}
+	}
+}
+
 func appsFound(t *testing.T, d *db.DB) {
 	t.Helper()
 	ids := map[string]pandapush.AppID{}
-	for _, name := range []string{"b", "A b", "a b_x", "100%", "c"} {
+	for _, name := range []string{"b", "A b", "a b_x", "100%", "c", `o'q"\`} {
 		ids[name] = mustApp(t, d, name).ID
 	}
 	if _, err := d.UpdateApp(t.Context(), "alice", ids["c"], pandapush.AppChange{Admins: []string{"bob"}}); err != nil {
@@ -64,17 +101,20 @@ func appsFound(t *testing.T, d *db.DB) {
 		want  string // names, separated by commas
 		total int
 	}{
-		{pandapush.AppQuery{}, "100%,A b,a b_x,b,c", 5},
-		{pandapush.AppQuery{Limit: 2}, "100%,A b", 5},
-		{pandapush.AppQuery{Limit: 2, Offset: 2}, "a b_x,b", 5},
-		{pandapush.AppQuery{Limit: 2, Offset: 9}, "", 5},
-		{pandapush.AppQuery{Descending: true, Limit: 1}, "c", 5},
+		{pandapush.AppQuery{}, "100%,A b,a b_x,b,c," + `o'q"\`, 6},
+		{pandapush.AppQuery{Limit: 2}, "100%,A b", 6},
+		{pandapush.AppQuery{Limit: 2, Offset: 2}, "a b_x,b", 6},
+		{pandapush.AppQuery{Limit: 2, Offset: 9}, "", 6},
+		{pandapush.AppQuery{Descending: true, Limit: 1}, `o'q"\`, 6},
 		{pandapush.AppQuery{User: "bob"}, "c", 1},
 		{pandapush.AppQuery{User: "nobody"}, "", 0},
 		{pandapush.AppQuery{Search: "a B"}, "A b,a b_x", 2},
 		{pandapush.AppQuery{Search: "B_X"}, "a b_x", 1},
 		{pandapush.AppQuery{Search: "_"}, "a b_x", 1},
 		{pandapush.AppQuery{Search: "%"}, "100%", 1},
+		{pandapush.AppQuery{Search: `\`}, `o'q"\`, 1},
+		{pandapush.AppQuery{Search: "O'Q\""}, `o'q"\`, 1},
+		{pandapush.AppQuery{Search: "' OR 1=1 --"}, "", 0},
 		{pandapush.AppQuery{Search: "a b", User: "bob"}, "", 0},
 		{pandapush.AppQuery{Search: "\x00"}, "", 0},
 	} {
