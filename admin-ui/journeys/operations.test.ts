@@ -66,6 +66,13 @@ test("live numbers come by themselves, with charts and what the stream holds", a
   await subscriber("subChannelPath=live");
   await expect.poll(() => connections.innerText(), { timeout: 20_000 }).toBe("1");
   expect(await page.locator("figure canvas").count()).toBe(4);
+  // All charts tell of the time that is pointed at in one of them.
+  await page.locator("figure .u-over").first().hover();
+  const times = page.locator("figcaption").getByText(/^\d\d:\d\d:\d\d$/);
+  await expect.poll(() => times.count()).toBe(4);
+  expect(new Set(await times.allInnerTexts()).size).toBe(1);
+  await page.getByRole("heading", { level: 1 }).hover();
+  await expect.poll(() => times.count()).toBe(0);
 });
 
 test("a connection is found by its user and disconnected", async () => {

@@ -72,7 +72,7 @@ export function Chart({ label, times, lines, format, steps }: Props) {
       <figcaption>
         <span className="pp-chart-title">
           {label}
-          {at !== undefined && <span className="pp-chart-at"> at {clock.format(at * 1000)}</span>}
+          {at !== undefined && <span className="pp-chart-at">{clock.format(at * 1000)}</span>}
         </span>
         {lines.map((line, index) => {
           const value = line.values[pointed ?? line.values.length - 1] ?? null;
