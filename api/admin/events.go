@@ -40,6 +40,9 @@ func (s *Server) follow(c *call, sample func() any) error {
 			return c.r.Context().Err()
 		}
 	}
+	// A deadline that passes while a response is written makes net/http take the client for gone: it ends the contexts of this request
+	// and of all later ones on the connection. Fails only where there is no connection.
+	_ = http.NewResponseController(c.w).SetReadDeadline(time.Time{})
 	first := sample()
 	s.metrics.watchers.Inc()
 	defer s.metrics.watchers.Dec()

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -241,6 +242,41 @@ func TestFollow(t *testing.T) {
 		if _, err := body.ReadString('\n'); err != nil {
 			break // the stream has ended
 		}
+	}
+}
+
+// deadline remembers the deadline of a connection, and tells when something has been written to it.
+type deadline struct {
+	*httptest.ResponseRecorder
+	at    time.Time
+	wrote chan struct{}
+	once  sync.Once
+}
+
+// SetReadDeadline is found by http.ResponseController.
+func (d *deadline) SetReadDeadline(at time.Time) error {
+	d.at = at
+	return nil
+}
+
+// Write implements http.ResponseWriter.
+func (d *deadline) Write(b []byte) (int, error) {
+	d.once.Do(func() { close(d.wrote) })
+	return d.ResponseRecorder.Write(b)
+}
+
+func TestEventStreamsHaveNoDeadline(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, databases["sqlite"](t))
+	f.runLive()
+	w := &deadline{ResponseRecorder: httptest.NewRecorder(), wrote: make(chan struct{})}
+	var running sync.WaitGroup
+	running.Go(func() { f.ServeHTTP(w, f.request(root, http.MethodGet, "/admin/api/stats/events", "")) })
+	<-w.wrote
+	f.admin.Drain()
+	running.Wait()
+	if w.Code != http.StatusOK || !w.at.IsZero() {
+		t.Errorf("status %d, the deadline is %v", w.Code, w.at)
 	}
 }
 
