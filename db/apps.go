@@ -63,9 +63,14 @@ func checkAppChange(by string, c pandapush.AppChange) error {
 }
 
 // UpdateApp changes an application on behalf of by, all or nothing, and returns it as it is then. What is so already is no
-// change and leaves no trace. It returns pandapush.ErrNotFound if the application does not exist.
+// change and leaves no trace. It returns pandapush.ErrNotFound if the application does not exist, and the error of change.Check.
 func (d *DB) UpdateApp(ctx context.Context, by string, id pandapush.AppID, change pandapush.AppChange) (pandapush.App, error) {
-	return d.EditApp(ctx, by, id, func(pandapush.App) (pandapush.AppChange, error) { return change, nil })
+	return d.EditApp(ctx, by, id, func(app pandapush.App) (pandapush.AppChange, error) {
+		if change.Check != nil {
+			return change, change.Check(app)
+		}
+		return change, nil
+	})
 }
 
 // EditApp is UpdateApp for a change that depends on what there is. Nobody else changes the application meanwhile, so that what
