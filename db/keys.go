@@ -16,16 +16,18 @@ const (
 	revokeKey  = `UPDATE keys SET revoked_at = ?, updated_at = ? WHERE application_id = ? AND id = ?`
 	rotateKey  = `UPDATE keys SET secret = ?, previous_secret = ?, previous_until = ?, updated_at = ? WHERE application_id = ? AND id = ?`
 	deleteKey  = `DELETE FROM keys WHERE application_id = ? AND id = ?`
+	countKeys  = `SELECT count(*) FROM keys WHERE application_id = ?`
 	deleteKeys = `DELETE FROM keys WHERE application_id = ?`
 )
 
 const (
+	maxKeys    = 10_000               // of an application: every node has all in memory, and a list is one answer
 	maxYear    = 9999                 // of expiries: ISO 8601 text has four digits for the year
 	maxOverlap = 365 * 24 * time.Hour // of a rotation
 )
 
 // CreateKey makes a key with a random id and secret and returns it with the secret. It returns pandapush.ErrNotFound if
-// the application does not exist.
+// the application does not exist, and a pandapush.Invalid if it has 10,000 keys already.
 func (d *DB) CreateKey(ctx context.Context, k pandapush.NewKey) (pandapush.Key, error) {
 	if err := checkNewKey(k); err != nil {
 		return pandapush.Key{}, fmt.Errorf("create key: %w", err)
@@ -46,7 +48,16 @@ func newKey(k pandapush.NewKey) pandapush.Key {
 }
 
 func (d *DB) addKey(ctx context.Context, tx *sql.Tx, key pandapush.Key) error {
-	err := d.exec(ctx, tx, insertKey,
+	// Two at once may both be the last: the bound need not be exact.
+	there := 0
+	err := d.query(ctx, tx, func(rows *sql.Rows) error { return rows.Scan(&there) }, countKeys, key.App)
+	if err != nil {
+		return err
+	}
+	if there >= maxKeys {
+		return pandapush.Invalid{{Field: "keys", Detail: fmt.Sprintf("the application has %d; delete those that are revoked or expired", there)}}
+	}
+	err = d.exec(ctx, tx, insertKey,
 		key.ID, key.App, key.Secret.Reveal(), key.CreatedBy, key.ExpiresAt, key.Purpose, key.CreatedAt)
 	if err != nil {
 		return err
