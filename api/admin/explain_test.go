@@ -195,6 +195,9 @@ func TestExplainDelivery(t *testing.T) {
 	if v := only(explain(m.String(), `,"client":"reader"`)); v.OK || !strings.Contains(v.step("Grant"), "revoked") {
 		t.Errorf("with a revoked key: %+v", v)
 	}
+	for last := m; last.Position.Millis == m.Position.Millis; { // so that there can be an id between two messages
+		last = f.streams.Send("/"+id+"/private/b", `3`)
+	}
 	explainMessages(t, app.ID, explain, m)
 	f.refused(f.do(alice, http.MethodPost, path+"/explain/delivery", `{}`), http.StatusBadRequest, "message")
 }
