@@ -87,7 +87,7 @@ func FuzzMoment(f *testing.F) {
 func TestCheckText(t *testing.T) {
 	t.Parallel()
 	for text, ok := range map[string]bool{
-		"": false, "a": true, " ": true, "ünï 🐼": true, strings.Repeat("🐼", 255): true,
+		"": false, "a": true, " ": false, "\u2003": false, " a ": true, "ünï 🐼": true, strings.Repeat("🐼", 255): true,
 		strings.Repeat("a", 256): false, "a\tb": false, "\u0085": false, "\xff": false,
 	} {
 		if wrong := checkText("name", text, 1); (wrong == nil) != ok || wrong != nil && wrong[0].Field != "name" {

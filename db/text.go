@@ -13,7 +13,7 @@ import (
 // maxText bounds names, purposes, user names and key ids, in characters: the width of their columns.
 const maxText = 255
 
-// checkText returns what is wrong with value, which may be empty only if least is 0, as that of a field. A control character
+// checkText returns what is wrong with value, which may be empty, or all spaces, only if least is 0, as that of a field. A control character
 // could not be seen in a list, and NUL not be stored by Postgres.
 func checkText(field, value string, least int) pandapush.Invalid {
 	wrong := func(detail string) pandapush.Invalid { return pandapush.Invalid{{Field: field, Detail: detail}} }
@@ -24,7 +24,7 @@ func checkText(field, value string, least int) pandapush.Invalid {
 		return wrong("has a control character")
 	case utf8.RuneCountInString(value) > maxText:
 		return wrong(fmt.Sprintf("longer than %d characters", maxText))
-	case utf8.RuneCountInString(value) < least:
+	case least > 0 && strings.TrimSpace(value) == "":
 		return wrong("empty")
 	}
 	return nil

@@ -52,6 +52,7 @@ func TestApplications(t *testing.T) {
 		}
 		f.refused(f.do(alice, http.MethodPost, path, `{"admins":["`+stranger+`"]}`), http.StatusBadRequest, "admins")
 		f.refused(f.do(alice, http.MethodPost, path, `{"name":""}`), http.StatusBadRequest, "name")
+		f.refused(f.do(alice, http.MethodPost, path, `{"name":" ","admins":["alice"," "]}`), http.StatusBadRequest, "name", "admins")
 		f.refused(f.do(alice, http.MethodPost, "/applications", `{}`), http.StatusBadRequest, "name")
 		f.refused(f.do(alice, http.MethodPost, "/applications", `{"name":{}}`), http.StatusBadRequest, "name")
 
@@ -158,7 +159,7 @@ func TestListIsPaged(t *testing.T) {
 	}
 	for query, field := range map[string]string{
 		"?limit=0": "limit", "?limit=1001": "limit", "?limit=x": "limit", "?offset=-1": "offset", "?sort=color": "sort", "?order=up": "order",
-		"?page=2": "page", "?search=" + strings.Repeat("x", 256): "search",
+		"?page=2": "page", "?limit=%zz": "query", "?limit=1;offset=2": "query", "?search=" + strings.Repeat("x", 256): "search",
 	} {
 		f.refused(f.do(root, http.MethodGet, "/applications"+query, ""), http.StatusBadRequest, field)
 	}

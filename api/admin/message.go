@@ -130,7 +130,12 @@ type query struct {
 }
 
 func newQuery(c *call) *query {
-	return &query{values: c.r.URL.Query(), known: map[string]bool{}}
+	q := &query{known: map[string]bool{}}
+	var err error
+	if q.values, err = url.ParseQuery(c.r.URL.RawQuery); err != nil { // or a parameter that can't be read would count as left out
+		q.problem("query", "cannot be read")
+	}
+	return q
 }
 
 func (q *query) problem(name, detail string) {

@@ -94,7 +94,7 @@ func appsSorted(t *testing.T, d *db.DB) {
 
 func namesRefused(t *testing.T, d *db.DB) {
 	t.Helper()
-	for _, bad := range []string{"", "a\nb", "a\x00b", "\x7f", "\xff", strings.Repeat("ä", 256)} {
+	for _, bad := range []string{"", " ", "\u3000", "a\nb", "a\x00b", "\x7f", "\xff", strings.Repeat("ä", 256)} {
 		if _, err := d.CreateApp(t.Context(), "alice", bad); !errors.Is(err, pandapush.ErrInvalid) {
 			t.Errorf("CreateApp(name %q) = %v", bad, err)
 		}
