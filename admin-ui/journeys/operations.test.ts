@@ -58,6 +58,21 @@ test("a stream of many messages comes in pages, in both directions", async () =>
   expect(await page.getByText('{"n":119}').count()).toBe(0);
 });
 
+test("a message far back is found without more ado", async () => {
+  await stage.server.batch("devapp", [
+    { channel: "/devapp/public/rare", data: { text: "far back" } },
+    { channel: "/devapp/public/rare", data: { text: "x".repeat(100_000) } },
+  ]);
+  for (let n = 0; n < 7; n++) {
+    const fill = Array.from({ length: 1000 }, () => ({ channel: "/devapp/public/fill", data: { n } }));
+    await stage.server.batch("devapp", fill);
+  }
+  const page = await open("stream?channel=/devapp/public/rare");
+  await page.getByText("far back").waitFor();
+  await page.getByText("too large to show here").waitFor();
+  expect(await page.locator("tbody tr").count()).toBe(2);
+});
+
 test("live numbers come by themselves, with charts and what the stream holds", async () => {
   const page = await open("live");
   await page.getByText("Live", { exact: true }).nth(1).waitFor();

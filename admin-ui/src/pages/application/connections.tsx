@@ -1,7 +1,7 @@
 import { Button, Group, Stack, Table, Text } from "@mantine/core";
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { useState } from "react";
+import { memo, useState } from "react";
 import { api, data } from "../../api/client.js";
 import { type ConnectionsWanted, connectionsPage, queryClient } from "../../api/queries.js";
 import type { Connection } from "../../api/schema.js";
@@ -128,36 +128,7 @@ function ConnectionTable({ connections }: { connections: Connection[] }) {
     <>
       <DataTable label="Connections" minWidth={900} head={mayChange ? [...head, { end: "Actions" }] : head}>
         {connections.map((connection) => (
-          <Table.Tr key={connection.id}>
-            <Table.Td>
-              <ConnectionName of={connection} />
-            </Table.Td>
-            <Table.Td>
-              <div>
-                {connection.transport ? (kinds[connection.transport] ?? connection.transport) : "unknown"}
-                <Text size="xs" c="dimmed">
-                  {connection.attached ? "connected" : `away, kept for ${duration(connection.expires_in)}`}
-                </Text>
-              </div>
-            </Table.Td>
-            <Table.Td>
-              <Patterns of={connection} />
-            </Table.Td>
-            <Table.Td className="pp-mono pp-id">{connection.node}</Table.Td>
-            <Table.Td className="pp-num">{connection.lag === null ? "unknown" : duration(connection.lag)}</Table.Td>
-            <Table.Td>
-              <When time={connection.created_at} never="–" />
-            </Table.Td>
-            {mayChange && (
-              <Table.Td>
-                <div className="pp-actions">
-                  <Button size="compact-xs" variant="default" onClick={() => setEnding(connection)}>
-                    Disconnect
-                  </Button>
-                </div>
-              </Table.Td>
-            )}
-          </Table.Tr>
+          <Row key={connection.id} connection={connection} end={mayChange ? setEnding : null} />
         ))}
       </DataTable>
       {ending && (
@@ -171,6 +142,42 @@ function ConnectionTable({ connections }: { connections: Connection[] }) {
     </>
   );
 }
+
+/** There may be thousands: one that is as it was is not drawn again when more come. */
+const Row = memo(function Row({ connection, end }: { connection: Connection; end: ((it: Connection) => void) | null }) {
+  return (
+    <Table.Tr>
+      <Table.Td>
+        <ConnectionName of={connection} />
+      </Table.Td>
+      <Table.Td>
+        <div>
+          {connection.transport ? (kinds[connection.transport] ?? connection.transport) : "unknown"}
+          <Text size="xs" c="dimmed">
+            {connection.attached ? "connected" : `away, kept for ${duration(connection.expires_in)}`}
+          </Text>
+        </div>
+      </Table.Td>
+      <Table.Td>
+        <Patterns of={connection} />
+      </Table.Td>
+      <Table.Td className="pp-mono pp-id">{connection.node}</Table.Td>
+      <Table.Td className="pp-num">{connection.lag === null ? "unknown" : duration(connection.lag)}</Table.Td>
+      <Table.Td>
+        <When time={connection.created_at} never="–" />
+      </Table.Td>
+      {end && (
+        <Table.Td>
+          <div className="pp-actions">
+            <Button size="compact-xs" variant="default" onClick={() => end(connection)}>
+              Disconnect
+            </Button>
+          </div>
+        </Table.Td>
+      )}
+    </Table.Tr>
+  );
+});
 
 /** What a connection is known by: its users, or its browser. */
 export function ConnectionName({ of: connection }: { of: Connection }) {

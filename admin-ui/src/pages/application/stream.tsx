@@ -1,7 +1,8 @@
 import { Badge, Button, Group, Select, Table, Text, TextInput } from "@mantine/core";
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { type InfiniteData, type UseInfiniteQueryResult, useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { type EntriesWanted, entriesPage } from "../../api/queries.js";
+import { useEffect } from "react";
+import { type EntriesWanted, entriesPage, queryClient } from "../../api/queries.js";
 import type { Entry } from "../../api/schema.js";
 import { bytes, count } from "../../format.js";
 import { ChannelName } from "../../parts/channel-name.js";
@@ -88,13 +89,15 @@ function TimeField(props: { label: string; value: string | undefined; change: (v
 
 function Entries({ wanted, open }: { wanted: EntriesWanted; open: (id: string) => void }) {
   const { id } = useApplication();
+  const queryKey = ["app", id, "entries", wanted];
   const query = useInfiniteQuery({
-    queryKey: ["app", id, "entries", wanted],
+    queryKey,
     queryFn: ({ pageParam }) => entriesPage(id, pageParam === null ? wanted : { ...wanted, cursor: pageParam }),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next,
     retry: false,
   });
+  const inVain = useLookFurther(query);
   return (
     <Loaded query={query}>
       {({ pages }) => {
@@ -109,16 +112,18 @@ function Entries({ wanted, open }: { wanted: EntriesWanted; open: (id: string) =
                 size="compact-xs"
                 variant="default"
                 loading={query.isRefetching}
-                onClick={() => void query.refetch()}
+                onClick={() => void queryClient.resetQueries({ queryKey })}
               >
                 Refresh
               </Button>
             </Group>
-            {entries.length === 0 && !query.hasNextPage ? (
-              <Empty title="No messages">
-                {pages[0]?.stream.length
-                  ? "None of those that are kept matches. Look for another channel, or more time."
-                  : "Nothing was published lately. What is published, by the Console for one, shows up here."}
+            {entries.length === 0 ? (
+              <Empty title={query.hasNextPage ? "None so far" : "No messages"}>
+                {query.hasNextPage
+                  ? "The stream is long, and goes on."
+                  : pages[0]?.stream.length
+                    ? "None of those that are kept matches. Look for another channel, or more time."
+                    : "Nothing was published lately. What is published, by the Console for one, shows up here."}
               </Empty>
             ) : (
               <EntryTable entries={entries} open={open} />
@@ -132,7 +137,7 @@ function Entries({ wanted, open }: { wanted: EntriesWanted; open: (id: string) =
                   loading={query.isFetchingNextPage}
                   onClick={() => void query.fetchNextPage()}
                 >
-                  {wanted.order === "oldest" ? "Show newer" : "Show older"}
+                  {inVain ? "Look further" : wanted.order === "oldest" ? "Show newer" : "Show older"}
                 </Button>
               </Group>
             )}
@@ -142,6 +147,29 @@ function Entries({ wanted, open }: { wanted: EntriesWanted; open: (id: string) =
     </Loaded>
   );
 }
+
+/** How many pages without a match are looked at in one go: of a long stream that is tens of thousands of messages. */
+const inOneGo = 10;
+
+/**
+ * Looks further when a page had no match: the server looks at a bounded number of messages for each. Returns whether the newest
+ * page had none.
+ */
+function useLookFurther(query: UseInfiniteQueryResult<InfiniteData<{ entries: Entry[] }>>): boolean {
+  const { data, hasNextPage, isFetching, isError, fetchNextPage } = query;
+  const pages = data?.pages ?? [];
+  const empty = pages.length - 1 - pages.findLastIndex(({ entries }) => entries.length > 0);
+  const further = hasNextPage && !isFetching && !isError && empty % inOneGo !== 0;
+  useEffect(() => {
+    if (further) {
+      void fetchNextPage();
+    }
+  }, [further, fetchNextPage]);
+  return empty > 0;
+}
+
+/** More than this of a message is not in a list, in bytes. */
+const maxShown = 64 * 1024;
 
 function EntryTable({ entries, open }: { entries: Entry[]; open: (id: string) => void }) {
   return (
@@ -163,7 +191,7 @@ function EntryTable({ entries, open }: { entries: Entry[]; open: (id: string) =>
           </Table.Td>
           <Table.Td className="pp-fill">
             <div className="pp-line">
-              {entry.data === null ? "null, or too large to show here" : JSON.stringify(entry.data)}
+              {entry.size > maxShown ? "too large to show here" : JSON.stringify(entry.data)}
             </div>
           </Table.Td>
           <Table.Td className="pp-num">{bytes(entry.size)}</Table.Td>
