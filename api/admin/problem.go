@@ -33,6 +33,7 @@ var (
 	errForbidden = errors.New("not allowed to this user")
 	errPanic     = errors.New("handler panicked") // has been logged
 	errNoKey     = errors.New("no such key")
+	errMethod    = errors.New("not by this method")
 	errTooLarge  = errors.New("body is too large")
 	errNotJSON   = errors.New("body is not application/json")
 )
@@ -66,6 +67,8 @@ func problemOf(err error) problem {
 		return answer(http.StatusNotFound, "could not find key", "The application has no such key.")
 	case errors.Is(err, pandapush.ErrNotFound):
 		return answer(http.StatusNotFound, "Not found", "There is no such thing, or it is not yours to see.")
+	case errors.Is(err, errMethod):
+		return answer(http.StatusMethodNotAllowed, "Method Not Allowed", "The Allow header has what can be done with it.")
 	case errors.Is(err, pandapush.ErrExpiredKey), errors.Is(err, pandapush.ErrRevokedKey):
 		return answer(http.StatusConflict, "Conflict", "The key is expired or revoked, for good: make another.")
 	case errors.Is(err, pandapush.ErrChanged):

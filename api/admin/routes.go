@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"runtime/debug"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -80,7 +82,7 @@ func (s *Server) Routes(e *echo.Echo) {
 			return nil
 		})
 	}
-	unknown := route{path: "unknown", need: look, handle: func(*Server, *call) error { return pandapush.ErrNotFound }}
+	unknown := route{path: "unknown", need: look, handle: (*Server).unknown}
 	e.Any(mount+"/*", func(c echo.Context) error {
 		s.serve(unknown, &call{w: c.Response(), r: c.Request(), param: c.Param})
 		return nil
@@ -88,6 +90,31 @@ func (s *Server) Routes(e *echo.Echo) {
 	page := echo.WrapHandler(s.cfg.Logins.Page(s.cfg.UI))
 	e.GET("/admin", page)
 	e.GET("/admin/*", page)
+}
+
+// unknown answers what is no operation of the API: by another method there may be one.
+func (s *Server) unknown(c *call) error {
+	var methods []string
+	for _, rt := range routes() {
+		if rt.matches(strings.TrimPrefix(c.r.URL.Path, mount)) {
+			methods = append(methods, rt.method)
+		}
+	}
+	if len(methods) == 0 {
+		return pandapush.ErrNotFound
+	}
+	c.w.Header().Set("Allow", strings.Join(methods, ", "))
+	return errMethod
+}
+
+// matches reports whether a path is one of the route's.
+func (rt route) matches(path string) bool {
+	want, got := strings.Split(rt.path, "/"), strings.Split(path, "/")
+	return len(want) == len(got) && !slices.ContainsFunc(want, func(part string) bool {
+		name := got[0]
+		got = got[1:]
+		return part != name && (name == "" || !strings.HasPrefix(part, ":"))
+	})
 }
 
 // call is one request of somebody who is logged in.
@@ -148,11 +175,11 @@ func (s *Server) admit(rt route, c *call) (err error) {
 			return err
 		}
 	}
-	id := pandapush.AppID(c.param("applicationId"))
-	if id == "" {
+	if !strings.Contains(rt.path, ":applicationId") {
 		return nil
 	}
-	if c.app, err = s.cfg.Store.App(c.r.Context(), id); err != nil {
+	// The id may be empty, in /application//keys: no application has that.
+	if c.app, err = s.cfg.Store.App(c.r.Context(), pandapush.AppID(c.param("applicationId"))); err != nil {
 		return err
 	}
 	if !sees(c.user, c.app) {

@@ -221,6 +221,57 @@ func TestAnswersAreForWhoAsks(t *testing.T) {
 	f.refused(f.do(nobody, http.MethodGet, "/nosuch", ""), http.StatusUnauthorized)
 }
 
+// TestOtherMethods sends every path of the document every method that it has no operation for.
+func TestOtherMethods(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, databases["sqlite"](t))
+	has := map[string][]string{} // the methods of a path
+	for _, operation := range f.document.Operations() {
+		method, path, _ := strings.Cut(operation, " ")
+		has[path] = append(has[path], method)
+	}
+	for path, methods := range has {
+		for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions} {
+			if slices.Contains(methods, method) {
+				continue
+			}
+			filled := strings.NewReplacer("{", "", "}", "").Replace(path)
+			r := f.do(root, method, filled, "")
+			allowed := strings.Split(r.header.Get("Allow"), ", ")
+			slices.Sort(allowed)
+			if r.status != http.StatusMethodNotAllowed || !slices.Equal(allowed, slices.Sorted(slices.Values(methods))) {
+				t.Errorf("%s %s: %d, allowed are %q", method, path, r.status, allowed)
+			}
+			if w := newRecorder(f, f.request(nobody, method, "/admin/api"+filled, "")); w.Code != http.StatusUnauthorized {
+				t.Errorf("%s %s without a login: %d", method, path, w.Code)
+			}
+		}
+	}
+	for _, path := range []string{"/applications/", "/audit/x", "/nosuch"} {
+		f.refused(f.do(root, http.MethodGet, path, ""), http.StatusNotFound)
+	}
+}
+
+// TestEmptyNamesInPaths leaves one of the names in a path empty: that is nobody's, and not no name.
+func TestEmptyNamesInPaths(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t, databases["sqlite"](t))
+	f.runLive()
+	app := f.app("app")
+	f.session("reader", app, map[string]string{"/public/a": ""})
+	names := regexp.MustCompile(`\{\w+\}`)
+	for _, operation := range f.document.Operations() {
+		method, path, _ := strings.Cut(operation, " ")
+		for _, empty := range names.FindAllString(path, -1) {
+			target := strings.ReplaceAll(strings.ReplaceAll(path, empty, ""), "{applicationId}", string(app.ID))
+			w := newRecorder(f, f.request(alice, method, "/admin/api"+names.ReplaceAllString(target, "x"), `{}`))
+			if w.Code != http.StatusNotFound && w.Code != http.StatusMethodNotAllowed {
+				t.Errorf("%s %s: %d %s", method, target, w.Code, w.Body)
+			}
+		}
+	}
+}
+
 func TestBodies(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t, databases["sqlite"](t))
