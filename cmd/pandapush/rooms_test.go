@@ -174,12 +174,9 @@ func TestRoomsWhileRedisIsAway(t *testing.T) {
 	server.Restart()
 	eventually(t, "the room has who is there, and nobody else", func() bool {
 		r, err := n.send(t.Context(), http.MethodGet, "/presence/devapp/room", "", devKey.sign)
-		return err == nil && r.status == http.StatusOK && strings.Contains(r.body, `"ann"`) && !strings.Contains(r.body, `"bob"`)
+		return err == nil && r.status == http.StatusOK && strings.Contains(r.body, `"ann"`) && strings.Contains(r.body, `"count":1`)
 	})
-	if page := n.room(t, "/devapp/room"); page.Count != 1 {
-		t.Errorf("the room is %+v", page)
-	}
-	if _, reply := n.enterBy(t, room, "eve"); !reply.Successful || len(reply.Ext.Presence.Subscribe) != 2 {
+	if _, reply := n.enterBy(t, room, "eve"); !reply.Successful || reply.Ext.Presence.Subscribe["eve"] == nil || reply.Ext.Presence.Subscribe["bob"] != nil {
 		t.Errorf("who comes then is told %+v", reply)
 	}
 	roster := map[string]bool{"ann": true} // as ann knows it
