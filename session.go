@@ -74,6 +74,8 @@ type Answer struct {
 	// PolledFrom and PolledTo are between which cursors a client has got its messages by polls since its event stream broke, not
 	// counting this answer. A browser that opens that again knows nothing of them.
 	PolledFrom, PolledTo map[AppID]Cursor `json:",omitempty"`
+	// StreamLost is when the client's event stream ended; zero if it has none, has another, or has polled since.
+	StreamLost time.Time
 }
 
 // Mail is what one node tells another about a session.

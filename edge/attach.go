@@ -299,6 +299,9 @@ func (s *session) take(now time.Time, fence int64, m *bayeux.Message, p path) (f
 	if old.outlet != nil && old.outlet != p.outlet || old.poll != nil {
 		s.rewindLocked()
 	}
+	if out, ok := old.outlet.(*stream); ok && out.bayeux {
+		s.answer.StreamLost = now
+	}
 	old.held.stopLocked()
 	s.exception = s.exception || fence > s.fence // another claim has written so
 	s.fence, s.outlet, s.held, s.poll, s.seen, s.awaited = fence, p.outlet, p.held, p.poll, now, false
@@ -392,7 +395,7 @@ func (s *session) resumeLocked(m *bayeux.Message) {
 		s.setLocked(f, cursor.Position)
 	}
 	if stream {
-		s.answer.PolledFrom, s.answer.PolledTo = nil, nil
+		s.answer.PolledFrom, s.answer.PolledTo, s.answer.StreamLost = nil, nil, time.Time{}
 	}
 }
 

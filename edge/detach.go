@@ -27,6 +27,9 @@ func (s *session) end(lost path) (old former, final pandapush.Session, ok bool) 
 	}
 	record := s.recordLocked()
 	record.Attached = false
+	if out, ok := s.outlet.(*stream); ok && out.bayeux {
+		record.Answer.StreamLost = s.server.cfg.Now()
+	}
 	s.ended, s.final = true, &record
 	old = former{outlet: s.outlet, held: s.held, poll: s.poll}
 	old.held.stopLocked()

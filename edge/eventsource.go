@@ -90,6 +90,21 @@ func (e *Server) ownerOf(ctx context.Context, id string) (owner string, attached
 // type "eventsource" it goes on polling.
 const opening = supersededPause
 
+// returning is how long after its event stream was lost a client may be expected to have opened another one.
+const returning = 8 * time.Second
+
+// streamDue returns how long the client may still take to open its event stream again, if it has lost that and not polled since.
+// A connect that comes before is not answered with messages: the stream will say what has arrived, and the server only knows
+// what the connects have proven, which may be a minute less.
+func (s *session) streamDue(now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.answer.StreamLost.IsZero() {
+		return 0
+	}
+	return min(returning, s.answer.StreamLost.Add(returning).Sub(now)) // by another node's clock, maybe
+}
+
 // leaveToStream reports whether a connect that came by HTTP has been answered, and its session left to its event stream:
 // the client has just opened that, or takes its messages from there. On another node than the stream's that is known only by
 // the connection type.

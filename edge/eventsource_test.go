@@ -251,7 +251,9 @@ func TestEventSourceThatBreaksLosesNothing(t *testing.T) {
 // in what that says it got last, and does not come again; but for the last poll's, which the client may not have got.
 func TestEventSourceThatComesBackAfterPollsRepeatsLittle(t *testing.T) {
 	shared := newMemory()
-	n, other := startNodeOn(t, shared, "one", nil), startNodeOn(t, shared, "two", nil)
+	clock := newClock()
+	timed := func(c *Config) { c.Now = clock.get }
+	n, other := startNodeOn(t, shared, "one", timed), startNodeOn(t, shared, "two", timed)
 	poll := func(id, message string) string {
 		return texts(other.say(t, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"eventsource","advice":{"timeout":0},"id":%q}`, id, message))[1:])
 	}
@@ -281,6 +283,7 @@ func TestEventSourceThatComesBackAfterPollsRepeatsLittle(t *testing.T) {
 		n.connectStream(t, id) // says that both have arrived
 		c.close()
 		n.awaitNoSockets()
+		clock.add(returning) // it is not waited for any more
 		for _, message := range test.polls {
 			send()
 			poll(id, message)
@@ -292,6 +295,46 @@ func TestEventSourceThatComesBackAfterPollsRepeatsLittle(t *testing.T) {
 		}
 		c.close()
 		other.awaitNoSockets()
+	}
+}
+
+// TestConnectIsLeftToTheEventSourceThatIsDue: a connect soon after the event stream broke is not answered with what the server
+// can't know to have arrived; the browser, when it comes back, says.
+func TestConnectIsLeftToTheEventSourceThatIsDue(t *testing.T) {
+	clock := newClock()
+	shared := newMemory()
+	n := startNodeOn(t, shared, "one", func(c *Config) { c.Now = clock.get })
+	other := startNodeOn(t, shared, "two", func(c *Config) { c.Now = clock.get })
+	id := n.handshake(t)
+	n.subscribe(t, id, "/app/public/a")
+	c := n.eventSource(t, id, "")
+	n.publish(t, "/app/public/a", "0")
+	n.publish(t, "/app/public/a", "1")
+	c.messages(2)
+	connect := func(number string) []message {
+		return other.say(t, fmt.Sprintf(`{"channel":"/meta/connect","clientId":%q,"connectionType":"eventsource","id":%q}`, id, number))
+	}
+	c.close()
+	n.awaitNoSockets()
+	clock.add(5 * time.Second)
+	n.publish(t, "/app/public/a", "2")
+	for _, number := range []string{"e", "f"} {
+		if replies := connect(number); len(replies) != 1 || !replies[0].ok() || replies[0].Advice.Interval != 3000 {
+			t.Errorf("connect %s, five seconds after the stream broke: %+v", number, replies)
+		}
+	}
+	c = n.eventSource(t, id, c.id)
+	if got := texts(c.messages(1)); got != "2" {
+		t.Errorf("got %s", got)
+	}
+	c.close()
+	n.awaitNoSockets()
+	clock.add(returning)
+	if got := texts(connect("g")[1:]); got != "2" {
+		t.Errorf("long after the stream broke a poll gets %s", got)
+	}
+	if got := texts(connect("h")[1:]); got != "" {
+		t.Errorf("and then %s", got)
 	}
 }
 

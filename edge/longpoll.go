@@ -77,6 +77,11 @@ func (x *exchange) hold(alone bool) {
 		x.refuseConnect(&c.message, err)
 		return
 	}
+	if due := s.streamDue(e.cfg.Now()); due > 0 && c.message.EventSource() {
+		e.detach(s, path{poll: p}, endAnswered)
+		x.answer("connect", bayeux.Reply{To: &c.message, Advice: bayeux.EventSourceAdvice(due)})
+		return
+	}
 	e.stats.polls.Inc()
 	if hold := time.Until(until); hold > 0 {
 		err = e.waitPoll(x.ctx, p, hold)

@@ -58,6 +58,7 @@ type storedAnswer struct {
 
 	PolledFrom map[pandapush.AppID]string `json:"pf,omitempty"`
 	PolledTo   map[pandapush.AppID]string `json:"pt,omitempty"`
+	StreamLost int64                      `json:"sl,omitempty"` // Unix time in milliseconds
 }
 
 // encodeSession returns the fields and values of s, without those that say nothing: a session that has only begun has two.
@@ -186,12 +187,13 @@ func encodeGrant(sub pandapush.Subscription) (string, error) {
 	return text, nil
 }
 
+// encodeAnswer returns an answer as text, "" for the zero one.
 func encodeAnswer(a pandapush.Answer) string {
-	if a.ID == "" && a.Batch == 0 && len(a.From) == 0 && len(a.PolledFrom) == 0 {
-		return ""
-	}
 	stored := storedAnswer{
 		ID: a.ID, Batch: a.Batch, From: cursorTexts(a.From), PolledFrom: cursorTexts(a.PolledFrom), PolledTo: cursorTexts(a.PolledTo),
+	}
+	if !a.StreamLost.IsZero() {
+		stored.StreamLost = a.StreamLost.UnixMilli()
 	}
 	if len(a.Lagging) > 0 {
 		stored.Lags = make(map[string]string, len(a.Lagging))
@@ -201,7 +203,10 @@ func encodeAnswer(a pandapush.Answer) string {
 	}
 	text, err := compact(stored)
 	if err != nil {
-		panic(err) // texts and a number
+		panic(err) // texts and numbers
+	}
+	if text == "{}" {
+		return ""
 	}
 	return text
 }
@@ -241,6 +246,9 @@ func decodeAnswer(text string) (a pandapush.Answer, err error) {
 		return a, err
 	}
 	a = pandapush.Answer{ID: stored.ID, Batch: stored.Batch}
+	if stored.StreamLost != 0 {
+		a.StreamLost = time.UnixMilli(stored.StreamLost).UTC()
+	}
 	for into, texts := range map[*map[pandapush.AppID]pandapush.Cursor]map[pandapush.AppID]string{
 		&a.From: stored.From, &a.PolledFrom: stored.PolledFrom, &a.PolledTo: stored.PolledTo,
 	} {

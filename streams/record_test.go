@@ -58,8 +58,13 @@ func TestRecord(t *testing.T) {
 			Subscriptions: make(map[string]pandapush.Subscription),
 			Answer:        pandapush.Answer{ID: rapid.String().Draw(t, "answer"), Batch: rapid.Int64().Draw(t, "batch")},
 		}
-		if from := anyCursors(t); len(from) > 0 {
-			s.Answer.From = from
+		for _, cursors := range []*map[pandapush.AppID]pandapush.Cursor{&s.Answer.From, &s.Answer.PolledFrom, &s.Answer.PolledTo} {
+			if any := anyCursors(t); len(any) > 0 {
+				*cursors = any
+			}
+		}
+		if rapid.Bool().Draw(t, "stream lost") {
+			s.Answer.StreamLost = whenever.Draw(t, "when")
 		}
 		for _, pattern := range rapid.SliceOf(anyPattern).Draw(t, "patterns") {
 			p, err := pandapush.ParsePattern(pattern)

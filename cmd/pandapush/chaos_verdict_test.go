@@ -19,7 +19,7 @@ const (
 	repeatWindow = 2 * time.Second
 	// faultEcho is how long after a fault messages may still come by the connections that it hit, on a machine that is busy: the
 	// service has closed them, and the proxy has still got something for the client.
-	faultEcho = time.Second
+	faultEcho = 2 * time.Second
 )
 
 // verdict is what a run of the chaos test has shown.
