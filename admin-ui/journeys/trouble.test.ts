@@ -27,7 +27,7 @@ test("an application that somebody deletes is gone from the pages that show it",
 
   await stage.server.remove(`/application/${id}`);
   for (const page of [live, keys]) {
-    await page.getByText("Not found").first().waitFor();
+    await page.getByRole("heading", { name: "No such application" }).waitFor();
     expect(await page.getByText("short-lived").count()).toBe(0);
   }
 });

@@ -70,7 +70,10 @@ export function EventTable({ log, form: { filter, show }, change }: Props) {
           {count(dropped)} older dropped: the newest {count(events.length)} are kept.
         </Text>
       )}
-      {matching.length === 0 && <Empty title={events.length === 0 ? "Nothing yet." : "No event matches the filter"} />}
+      {events.length === 0 && <Empty title="Nothing yet.">What comes while you are subscribed shows up here.</Empty>}
+      {events.length > 0 && matching.length === 0 && (
+        <Empty title="No event matches the filter">It looks at channels and data.</Empty>
+      )}
       <ol className="pp-events" aria-label="Events">
         {matching.slice(0, most).map((event) => (
           <Event key={event.number} event={event} raw={show === "frame"} />
