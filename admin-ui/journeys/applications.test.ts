@@ -189,6 +189,27 @@ test("among many keys one is found, and a new one gets a usual life", async () =
     .waitFor();
 });
 
+test("a secret is copied, also by a page without HTTPS", async () => {
+  const { id } = await create("Copied");
+  const page = await stage.visitor.page();
+  await page.addInitScript(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+  await page.goto(`${stage.server.url}/admin/application/${id}/keys`);
+  await page.getByRole("button", { name: "New Key" }).click();
+  await dialog(page).getByLabel("Purpose").fill("copied");
+  await dialog(page).getByLabel("Date").fill("2099-01-01");
+  await dialog(page).getByLabel("Time").fill("12:00");
+  await dialog(page).getByRole("button", { name: "Submit" }).click();
+  await dialog(page).getByRole("button", { name: "Copy secret" }).click();
+  await dialog(page).getByRole("button", { name: "Copied" }).waitFor();
+  const secret = await dialog(page).locator("dd", { hasText: "Copied" }).locator("code").innerText();
+  await dialog(page).getByRole("button", { name: "Done" }).click();
+  await page.getByRole("link", { name: "Connections" }).click();
+  const field = page.getByRole("searchbox").first();
+  await field.click();
+  await page.keyboard.press("Control+V");
+  expect(await field.inputValue()).toBe(secret);
+});
+
 test("who revokes a key is told how many subscriptions that ends, and it ends them", async () => {
   const { id } = await create("Revoked");
   const key = await stage.server.admin<{ id: string; secret: string }>(`/application/${id}/keys`, {

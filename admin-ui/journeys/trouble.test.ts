@@ -76,3 +76,19 @@ test("a connection that breaks is told of, and that it is back", async () => {
   await stage.server.publish("/devapp/public/news", { text: "still here" });
   await page.getByText("still here").waitFor();
 });
+
+test("who gets no token for the console is told why", async () => {
+  stage.visitor.forgive("status of 403");
+  const page = await stage.visitor.page();
+  const problem = { type: "about:blank", title: "Forbidden", status: 403, detail: "Your role does not allow that." };
+  await page.route("**/admin/api/**/token", (route) =>
+    route.fulfill({ status: 403, contentType: "application/problem+json", body: JSON.stringify(problem) }),
+  );
+  await page.goto(
+    `${stage.server.url}/admin/application/devapp/console?subChannelType=private&subChannelPath=a&pubChannelPath=a`,
+  );
+  await page.getByRole("button", { name: "Subscribe", exact: true }).click();
+  await page.getByText("No token: Your role does not allow that.", { exact: true }).waitFor();
+  await page.getByRole("button", { name: "Publish (REST)" }).click();
+  await page.getByText("Your role does not allow that.", { exact: true }).waitFor();
+});

@@ -95,7 +95,7 @@ function Counts(props: { shown: number; total?: number; complete?: boolean; even
   const { shown, total = 0, complete = true, event_streams: streams = 0 } = props;
   return (
     <Text size="sm" c="dimmed" px="md" py="sm">
-      {shown > 0 && `${count(shown)} of ${complete ? "" : "at least "}${count(total)} shown. `}
+      {shown > 0 && `${count(shown)} of ${complete ? "" : "at least "}${count(Math.max(total, shown))} shown. `}
       {!complete && "There was no time to look at all. "}
       {streams === 1 &&
         "Besides, an event stream of HTTP (curl, EventSource) follows the application; it is not listed."}

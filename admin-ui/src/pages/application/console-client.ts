@@ -6,6 +6,13 @@ import { applyPresence, type Roster } from "./roster.js";
 /** Who the console is on presence channels: an object with an id. */
 export type Presence = Record<string, unknown>;
 
+interface TokenWanted {
+  channel: string;
+  pub?: boolean;
+  sub?: boolean;
+  presence?: Presence | null;
+}
+
 /** What there is to say of the console's subscription. */
 export interface SubscriptionState {
   channel: string | null;
@@ -60,7 +67,7 @@ export class ConsoleClient {
     this.unsubscribe();
     this.#set({ ...idle, channel, status: "Subscribing…" });
     const open = channel.startsWith(`/${this.#app}/public/`);
-    const token = open ? null : () => this.#token({ channel, sub: true, presence });
+    const token = open ? null : () => this.#clientToken({ channel, sub: true, presence });
     const subscription = this.#client.subscribeTo(
       channel,
       token,
@@ -95,7 +102,7 @@ export class ConsoleClient {
 
   /** Publishes over the client's connection. Fails with the server's text. */
   async publish(channel: string, value: unknown): Promise<void> {
-    await this.#client.publishTo(channel, () => this.#token({ channel, pub: true }), value, { deadline: 10 });
+    await this.#client.publishTo(channel, () => this.#clientToken({ channel, pub: true }), value, { deadline: 10 });
   }
 
   /** Publishes as a back end does. Fails with the server's text. */
@@ -118,10 +125,15 @@ export class ConsoleClient {
     void this.#client.disconnect();
   }
 
-  async #token(body: { channel: string; pub?: boolean; sub?: boolean; presence?: Presence | null }): Promise<string> {
+  async #token(body: TokenWanted): Promise<string> {
     const params = { path: { applicationId: this.#app } };
     const { token } = await data(api.POST("/application/{applicationId}/token", { params, body }));
     return token;
+  }
+
+  /** The same for the client, which puts the kind of an error before its text: it fails with the text alone. */
+  #clientToken(body: TokenWanted): Promise<string> {
+    return this.#token(body).catch((error: Error) => Promise.reject(error.message));
   }
 
   #remember(message: Incoming, next: (message: Incoming) => void): void {
