@@ -29,6 +29,7 @@ var (
 	sessionChangeScript = loadLua("session", "session-change")
 	sessionEndScript    = loadLua("session-end")
 	shareScript         = loadLua("share")
+	sharesScript        = loadLua("shares")
 
 	presenceJoinScript  = loadLua("notice", "presence", "presence-join")
 	presenceLeaveScript = loadLua("notice", "presence", "presence-leave")

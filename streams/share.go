@@ -9,7 +9,17 @@ import (
 // Share leaves what this node has to tell the others for as long as ttl, by Redis' clock, and returns what all of them have
 // left, this one included. The error wraps pandapush.ErrUnavailable or is ctx's.
 func (s *Streams) Share(ctx context.Context, share []byte, ttl time.Duration) (map[string][]byte, error) {
-	cmd := shareScript.call(ctx, []string{s.keys.shares(), s.keys.shareLeases()}, s.cfg.Node, share, millis(ttl))
+	return s.askShares(ctx, shareScript.call(ctx, s.shareKeys(), s.cfg.Node, share, millis(ttl)))
+}
+
+// Shares is Share for somebody who is no node: it leaves nothing.
+func (s *Streams) Shares(ctx context.Context) (map[string][]byte, error) {
+	return s.askShares(ctx, sharesScript.call(ctx, s.shareKeys()))
+}
+
+func (s *Streams) shareKeys() []string { return []string{s.keys.shares(), s.keys.shareLeases()} }
+
+func (s *Streams) askShares(ctx context.Context, cmd *script) (map[string][]byte, error) {
 	if err := s.of[0].calls.do(ctx, cmd); err != nil {
 		return nil, fmt.Errorf("share: %w", err)
 	}

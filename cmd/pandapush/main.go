@@ -36,6 +36,7 @@ type commands struct {
 	Key       keyCmd       `cmd:"" help:"Add, list, rotate, revoke and delete keys of an application."`
 	Audit     auditCmd     `cmd:"" help:"Show who changed what."`
 	Sessions  sessionsCmd  `cmd:"" help:"List the sessions of all nodes, or end one."`
+	Nodes     nodesCmd     `cmd:"" help:"List the nodes that run."`
 	Presence  presenceCmd  `cmd:"" help:"List who is in a room."`
 	Token     tokenCmd     `cmd:"" help:"Create a token that allows its bearer to publish or subscribe."`
 	Publish   publishCmd   `cmd:"" help:"Publish a message."`

@@ -36,6 +36,25 @@ func TestSessions(t *testing.T) {
 	}
 }
 
+// TestNodesList: a node is listed while it runs.
+func TestNodesList(t *testing.T) {
+	env := settings(t)
+	startNode(t, env)
+	env = vars{"DATA_DIR": env["DATA_DIR"]}
+	var list []nodeJSON
+	eventually(t, "the node is listed", func() bool { // with its first sample
+		list = decoded[[]nodeJSON](t, env, "nodes", "list", "--json")
+		return len(list) > 0
+	})
+	if len(list) != 1 || list[0].ID == "" || list[0].Version == "" || list[0].Started.IsZero() || list[0].Draining || list[0].Connections != 0 {
+		t.Errorf("nodes list --json printed %+v", list)
+	}
+	table := strings.Split(mustCommand(t, env, "nodes", "list"), "\n")
+	if len(table) != 2 || !strings.HasPrefix(table[1], list[0].ID+"  ") || !strings.Contains(table[1], "  running  ") {
+		t.Errorf("nodes list printed %q", table)
+	}
+}
+
 func TestSessionsWithoutARunningServer(t *testing.T) {
 	_, _, err := command(t, vars{"DATA_DIR": t.TempDir()}, "sessions", "list")
 	if err == nil || !strings.Contains(err.Error(), "no Redis is configured") {

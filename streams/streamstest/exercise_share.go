@@ -25,6 +25,11 @@ func shares(t *testing.T, a, b *Node) {
 		t.Errorf("the first sees %q", all)
 	}
 	look(a, "two", time.Hour)
+	for range 2 { // to look leaves nothing
+		if all, err := b.Shares(t.Context()); err != nil || len(all) != 1 || string(all["a"]) != "two" {
+			t.Errorf("who is no node sees %q, %v", all, err)
+		}
+	}
 	if all := look(b, "three\x00", time.Millisecond); len(all) != 2 || string(all["a"]) != "two" || string(all["b"]) != "three\x00" {
 		t.Errorf("the second sees %q", all)
 	}

@@ -211,9 +211,16 @@ type NodeView struct {
 func (s *Sampler) Nodes() []NodeView {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	nodes := make([]NodeView, 0, len(s.shares))
-	for id, sh := range s.shares {
-		nodes = append(nodes, NodeView{id, sh.About, sh.Process, Node{sh.Total, sh.Latency}, sh.At, sh.Draining, id == s.cfg.Node})
+	return viewNodes(s.shares, s.cfg.Node)
+}
+
+// NodesIn is Nodes for somebody who is no node, from what is on the Board.
+func NodesIn(shares map[string][]byte) []NodeView { return viewNodes(decodeShares(shares), "") }
+
+func viewNodes(shares map[string]share, self string) []NodeView {
+	nodes := make([]NodeView, 0, len(shares))
+	for id, sh := range shares {
+		nodes = append(nodes, NodeView{id, sh.About, sh.Process, Node{sh.Total, sh.Latency}, sh.At, sh.Draining, id == self})
 	}
 	slices.SortFunc(nodes, func(a, b NodeView) int { return cmp.Compare(a.ID, b.ID) })
 	return nodes
