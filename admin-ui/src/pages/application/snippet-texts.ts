@@ -39,7 +39,8 @@ Net::HTTP.start(uri.host, uri.port, use_ssl: uri.scheme == "https") { |http| htt
     {
       name: "Node",
       secret: true,
-      text: `const response = await fetch("${server}/channel${channel}", {
+      text: `// publish.mjs, run by: node publish.mjs
+const response = await fetch("${server}/channel${channel}", {
   method: "POST",
   headers: {
     Authorization: \`Basic \${btoa("${key}:" + process.env.KEY_SECRET)}\`,
