@@ -58,3 +58,19 @@ test("once, and the names that Faye gives", () => {
     [false, 3],
   ]);
 });
+
+test("off removes a listener for one event, and what on returns removes that one listening alone", () => {
+  const emitter = new Emitter<{ a: [number] }>();
+  const listener = vi.fn();
+  emitter.once("a", listener);
+  expect(emitter.listeners("a")).toEqual([listener]);
+  emitter.off("a", listener);
+  emitter.emit("a", 1);
+  expect(listener).not.toHaveBeenCalled();
+  const remove = emitter.on("a", listener);
+  emitter.once("a", listener);
+  remove();
+  emitter.emit("a", 2);
+  emitter.emit("a", 3);
+  expect(listener.mock.calls).toEqual([[2]]);
+});

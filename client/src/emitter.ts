@@ -17,61 +17,58 @@ export function protect(listener: () => void): boolean {
 // biome-ignore lint/suspicious/noExplicitAny: the one type that takes every list of arguments
 export type EventMap<Events> = Record<keyof Events, any[]>;
 
-interface Listener<Args extends unknown[]> {
-  run(...args: Args): void;
-  context: unknown;
-}
+/** A function, its `this`, and whether it is for one event. */
+type Listener<Args extends unknown[]> = readonly [(...args: Args) => void, unknown, boolean | undefined];
 
 /** Events by name. Every method has the further names that it has in Faye. */
 export class Emitter<Events extends EventMap<Events>> {
   readonly #listeners: { [Name in keyof Events]?: Listener<Events[Name]>[] } = Object.create(null);
 
   /** Adds a listener, with `context` as its `this`. Returns a function that removes it. */
-  on<Name extends keyof Events>(name: Name, listener: (...args: Events[Name]) => void, context?: unknown): () => void {
-    this.#listeners[name] = [...(this.#listeners[name] ?? []), { run: listener, context }];
-    return () => this.off(name, listener, context);
+  on<Name extends keyof Events>(
+    name: Name,
+    run: (...args: Events[Name]) => void,
+    context?: unknown,
+    once?: boolean,
+  ): () => void {
+    const listener = [run, context, once] as const;
+    this.#listeners[name] = [...(this.#listeners[name] ?? []), listener];
+    return () => this.#keep(name, (known) => known !== listener);
   }
 
   /** Adds a listener for one event. Returns a function that removes it. */
-  once<Name extends keyof Events>(
-    name: Name,
-    listener: (...args: Events[Name]) => void,
-    context?: unknown,
-  ): () => void {
-    const remove = this.on(name, (...args) => {
-      remove();
-      listener.apply(context, args);
-    });
-    return remove;
+  once<Name extends keyof Events>(name: Name, run: (...args: Events[Name]) => void, context?: unknown): () => void {
+    return this.on(name, run, context, true);
   }
 
   /** Removes a listener (of one context, if that is given), or all of that name. */
   off<Name extends keyof Events>(name: Name, listener?: (...args: Events[Name]) => void, context?: unknown): void {
-    this.#listeners[name] = this.#listeners[name]?.filter(
-      (known) => listener && (known.run !== listener || (context !== undefined && known.context !== context)),
-    );
+    this.#keep(name, ([run, own]) => listener && (run !== listener || (context !== undefined && own !== context)));
   }
 
   /** Calls all listeners of that name. */
   emit<Name extends keyof Events>(name: Name, ...args: Events[Name]): void {
-    for (const { run, context } of this.#listeners[name] ?? []) {
+    for (const listener of this.#listeners[name] ?? []) {
+      const [run, context, once] = listener;
+      if (once) {
+        this.#keep(name, (known) => known !== listener);
+      }
       protect(() => run.apply(context, args));
     }
   }
 
+  #keep<Name extends keyof Events>(name: Name, keep: (known: Listener<Events[Name]>) => unknown): void {
+    this.#listeners[name] = this.#listeners[name]?.filter(keep);
+  }
+
   /** The listeners of that name. */
   listeners<Name extends keyof Events>(name: Name): ((...args: Events[Name]) => void)[] {
-    return (this.#listeners[name] ?? []).map(({ run }) => run);
+    return (this.#listeners[name] ?? []).map(([run]) => run);
   }
 
   /** How many listeners there are of that name. */
   countListeners(name: keyof Events): number {
     return this.listeners(name).length;
-  }
-
-  /** Removes all listeners of that name. */
-  removeAllListeners(name: keyof Events): void {
-    this.off(name);
   }
 
   /** The same as `on`. */
@@ -82,6 +79,8 @@ export class Emitter<Events extends EventMap<Events>> {
   removeListener: this["off"] = this.off;
   /** The same as `off`. */
   unbind: this["off"] = this.off;
+  /** The same as `off`; for all listeners of a name. */
+  removeAllListeners: (name: keyof Events) => void = this.off;
   /** The same as `emit`. */
   trigger: this["emit"] = this.emit;
 }
