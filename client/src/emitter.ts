@@ -18,27 +18,29 @@ export function protect(listener: () => void): boolean {
 export type EventMap<Events> = Record<keyof Events, any[]>;
 
 /** A function, its `this`, and whether it is for one event. */
-type Listener<Args extends unknown[]> = readonly [(...args: Args) => void, unknown, boolean | undefined];
+type Listener<Args extends unknown[]> = readonly [(...args: Args) => void, unknown, boolean];
 
 /** Events by name. Every method has the further names that it has in Faye. */
 export class Emitter<Events extends EventMap<Events>> {
   readonly #listeners: { [Name in keyof Events]?: Listener<Events[Name]>[] } = Object.create(null);
 
   /** Adds a listener, with `context` as its `this`. Returns a function that removes it. */
-  on<Name extends keyof Events>(
-    name: Name,
-    run: (...args: Events[Name]) => void,
-    context?: unknown,
-    once?: boolean,
-  ): () => void {
-    const listener = [run, context, once] as const;
-    this.#listeners[name] = [...(this.#listeners[name] ?? []), listener];
-    return () => this.#keep(name, (known) => known !== listener);
+  on<Name extends keyof Events>(name: Name, listener: (...args: Events[Name]) => void, context?: unknown): () => void {
+    return this.#add(name, [listener, context, false]);
   }
 
   /** Adds a listener for one event. Returns a function that removes it. */
-  once<Name extends keyof Events>(name: Name, run: (...args: Events[Name]) => void, context?: unknown): () => void {
-    return this.on(name, run, context, true);
+  once<Name extends keyof Events>(
+    name: Name,
+    listener: (...args: Events[Name]) => void,
+    context?: unknown,
+  ): () => void {
+    return this.#add(name, [listener, context, true]);
+  }
+
+  #add<Name extends keyof Events>(name: Name, listener: Listener<Events[Name]>): () => void {
+    this.#listeners[name] = [...(this.#listeners[name] ?? []), listener];
+    return () => this.#keep(name, (known) => known !== listener);
   }
 
   /** Removes a listener (of one context, if that is given), or all of that name. */
