@@ -33,6 +33,7 @@
 //	pp:{0}:control-epoch     string  activate.lua; control-mark, too                -
 //	pp:{b}:wake-<node>       stream  Join: ends the node's blocked read             a minute after the last join
 //	pp:{b}:trim              string  the age sweep's lock                           after 25 seconds
+//	pp:{b}:deleted           zset    Forget: deleted application to when, in ms     a minute later
 //	pp:buckets               string  Open: the number of buckets                    -
 //
 // # Files, as a message passes through them
@@ -62,7 +63,7 @@
 //	mail.go       Send: to one
 //	alive.go      showAlive, Gone: which nodes have ended
 //	share.go      Share: what nodes tell of themselves; usage.go counts what they append
-//	trim.go       the age sweep
+//	trim.go       the age sweep; forget.go what is left of deleted applications
 //	embedded.go, embedded_memory.go   StartEmbedded
 //	metrics.go    the series
 //

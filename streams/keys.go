@@ -110,6 +110,9 @@ func (k keys) inbox(node string) string { return k.bucket(0) + "inbox-" + node }
 func (k keys) shares() string      { return k.bucket(0) + "shares" }
 func (k keys) shareLeases() string { return k.bucket(0) + "share-leases" }
 
+// deleted names the sorted set of the applications of bucket b that were deleted, by when.
+func (k keys) deleted(b int) string { return k.bucket(b) + "deleted" }
+
 // trim names the lock of the age sweep over the shard that bucket b is the first of.
 func (k keys) trim(b int) string { return k.bucket(b) + "trim" }
 

@@ -69,7 +69,11 @@ func (s *Streams) sweepOnce(ctx context.Context) error {
 		if !mine[b] {
 			continue
 		}
-		if err := s.trimBucket(ctx, b, bucket); err != nil {
+		err := s.trimBucket(ctx, b, bucket)
+		if err == nil {
+			err = s.forgetDeleted(ctx, b, bucket, time.Now())
+		}
+		if err != nil {
 			errs = append(errs, fmt.Errorf("bucket %d of %s: %w", bucket, b.name, err))
 			mine[b] = false // the others would fail as slowly
 		}

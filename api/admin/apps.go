@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -136,6 +137,9 @@ func (s *Server) deleteApp(c *call) error {
 		return err
 	}
 	s.cfg.Changed(c.r.Context())
+	if err := s.cfg.Stream.Forget(context.WithoutCancel(c.r.Context()), c.app.ID); err != nil {
+		s.log.WarnContext(c.r.Context(), "messages of a deleted application stay until they are too old", "app", c.app.ID, "error", err)
+	}
 	send(c.w, http.StatusOK, "text/plain; charset=utf-8", []byte("OK"))
 	return nil
 }

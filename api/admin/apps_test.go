@@ -74,8 +74,12 @@ func TestApplications(t *testing.T) {
 			t.Errorf("listed %+v", got)
 		}
 
+		f.streams.Send("/"+made.ID+"/private/x", `"kept"`)
 		if r := f.do(alice, http.MethodDelete, path, ""); r.status != http.StatusOK || string(r.body) != "OK" {
 			t.Errorf("deleted: %d %s", r.status, r.body)
+		}
+		if left, err := f.streams.Range(t.Context(), pandapush.AppID(made.ID), pandapush.Position{}, pandapush.Position{}, 10); err != nil || len(left) > 0 {
+			t.Errorf("messages of the deleted application are kept: %v, %v", left, err)
 		}
 		f.refused(f.do(alice, http.MethodGet, path, ""), http.StatusNotFound)
 		if f.keys.HasApp(pandapush.AppID(made.ID)) {

@@ -67,6 +67,8 @@ type Stream interface {
 	Range(ctx context.Context, app pandapush.AppID, after, upTo pandapush.Position, count int) ([]pandapush.Message, error)
 	// RangeBack is Range from the other end: the newest first.
 	RangeBack(ctx context.Context, app pandapush.AppID, after, upTo pandapush.Position, count int) ([]pandapush.Message, error)
+	// Forget removes the messages of an application that has been deleted.
+	Forget(ctx context.Context, app pandapush.AppID) error
 }
 
 // Setting is one of the server's settings, for people to look at.

@@ -55,15 +55,22 @@ func (f storeFlags) change(env *environment, do func(ctx context.Context, d *db.
 	return err
 }
 
-// notify tells every node that keys have changed. told is false if no Redis is configured and no embedded one runs.
+// notify tells every node that keys have changed. told is false if there is no Redis to do so by.
 func (f storeFlags) notify(env *environment) (told bool, err error) {
+	return f.inRedis(env, func(ctx context.Context, s *streams.Streams) error {
+		return s.Notify(ctx, streams.Notice{Kind: streams.NoticeKeys})
+	})
+}
+
+// inRedis does something with the streams. done is false if no Redis is configured and no embedded one runs.
+func (f storeFlags) inRedis(env *environment, do func(ctx context.Context, s *streams.Streams) error) (done bool, err error) {
 	ctx, cancel := context.WithTimeout(env.ctx, dialTimeout)
 	defer cancel()
 	s, ok, err := f.openStreams(ctx, env, f.dataFlags)
 	if err != nil || !ok {
 		return false, err
 	}
-	return true, errors.Join(s.Notify(ctx, streams.Notice{Kind: streams.NoticeKeys}), s.Close())
+	return true, errors.Join(do(ctx, s), s.Close())
 }
 
 // actor returns who makes the change.
@@ -143,9 +150,17 @@ type appRemoveCmd struct {
 
 // Run removes an application.
 func (c *appRemoveCmd) Run(env *environment) error {
-	return c.change(env, func(ctx context.Context, d *db.DB) error {
+	err := c.change(env, func(ctx context.Context, d *db.DB) error {
 		return absent(d.DeleteApp(ctx, c.actor(), c.App), "application", c.App)
 	})
+	if err != nil {
+		return err
+	}
+	if _, err := c.inRedis(env, func(ctx context.Context, s *streams.Streams) error { return s.Forget(ctx, c.App) }); err != nil {
+		_, err = fmt.Fprintf(env.stderr, "pandapush: its messages stay until they are too old (%v)\n", err)
+		return err
+	}
+	return nil
 }
 
 type keyCmd struct {

@@ -207,9 +207,15 @@ func TestDeletedApplicationHasNoRooms(t *testing.T) {
 		s.enterAs(room, user)
 	}
 	two.enterBy(t, room, "carol") // has no connection
+	one.mustPublish(t, devKey.sign, "/devapp/private/a", `{"text":"a message that is kept"}`)
 	one.admin(t, http.MethodDelete, "/application/devapp", "", http.StatusOK)
 	for _, s := range members {
 		s.revoked(map[string]string{room: "Could not find application"})
+	}
+	for _, log := range server.Client().Keys(t.Context(), "pp:{*}:devapp:log").Val() {
+		if entries := fmt.Sprint(server.Client().XRange(t.Context(), log, "-", "+").Val()); strings.Contains(entries, "kept") {
+			t.Errorf("of the deleted application there is %s", entries)
+		}
 	}
 	eventually(t, "the rooms are gone", func() bool {
 		left := server.Client().Keys(t.Context(), "pp:{*}:*"+room+"*").Val()
