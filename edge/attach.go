@@ -299,7 +299,7 @@ func (s *session) take(now time.Time, fence int64, m *bayeux.Message, p path) (f
 	if old.outlet != nil && old.outlet != p.outlet || old.poll != nil {
 		s.rewindLocked()
 	}
-	if out, ok := old.outlet.(*stream); ok && out.bayeux {
+	if isEventSource(old.outlet) {
 		s.answer.StreamLost = now
 	}
 	old.held.stopLocked()
@@ -382,19 +382,19 @@ func (s *session) acknowledgeLocked(m *bayeux.Message) {
 // resumeLocked takes the cursors that a client which counts for itself gives with its connect, by application; or what a browser
 // says with an event stream, which knows what came by the last one. Polls may have brought more since.
 func (s *session) resumeLocked(m *bayeux.Message) {
-	_, stream := s.outlet.(*stream)
+	opened := isEventSource(s.outlet)
 	for _, f := range s.feeds {
 		cursor, err := pandapush.ParseCursor(f.app, m.Since(string(f.app)))
 		if err != nil {
 			continue
 		}
-		if from := s.answer.PolledFrom[f.app]; stream && from.Epoch == cursor.Epoch && from.Position.Compare(cursor.Position) <= 0 {
+		if from := s.answer.PolledFrom[f.app]; opened && from.Epoch == cursor.Epoch && from.Position.Compare(cursor.Position) <= 0 {
 			cursor.Position = later(cursor.Position, s.answer.PolledTo[f.app].Position)
 		}
 		f.epoch = cursor.Epoch
 		s.setLocked(f, cursor.Position)
 	}
-	if stream {
+	if opened {
 		s.answer.PolledFrom, s.answer.PolledTo, s.answer.StreamLost = nil, nil, time.Time{}
 	}
 }

@@ -27,7 +27,7 @@ func (s *session) end(lost path) (old former, final pandapush.Session, ok bool) 
 	}
 	record := s.recordLocked()
 	record.Attached = false
-	if out, ok := s.outlet.(*stream); ok && out.bayeux {
+	if isEventSource(s.outlet) {
 		record.Answer.StreamLost = s.server.cfg.Now()
 	}
 	s.ended, s.final = true, &record

@@ -90,6 +90,12 @@ func (e *Server) ownerOf(ctx context.Context, id string) (owner string, attached
 // type "eventsource" it goes on polling.
 const opening = supersededPause
 
+// isEventSource reports whether an outlet is an event stream of Faye's.
+func isEventSource(out outlet) bool {
+	o, ok := out.(*stream)
+	return ok && o.bayeux
+}
+
 // returning is how long after its event stream was lost a client may be expected to have opened another one.
 const returning = 8 * time.Second
 

@@ -2,6 +2,7 @@ package edge
 
 import (
 	"bytes"
+	"fmt"
 	"testing"
 
 	"github.com/pandapush/pandapush"
@@ -46,5 +47,26 @@ func BenchmarkRetryKey(b *testing.B) {
 		if retryKey("abcdefghijklmnopqrstuvwxyz012345", []byte(`"17"`), &m) == "" {
 			b.Fatal("no key")
 		}
+	}
+}
+
+func TestRetriedPublishIsStoredOnce(t *testing.T) {
+	a, b, _ := startNodes(t, nil)
+	id := a.handshake(t)
+	a.subscribe(t, id, "/app/public/a")
+	c := a.dial(t)
+	c.attach(id)
+	publish := func(n *node, data string) {
+		t.Helper()
+		r := n.say(t, fmt.Sprintf(`{"channel":"/app/public/a","data":%s,"id":"7","clientId":%q,"ext":{"auth":{"key":"key","secret":"secret"}}}`, data, id))[0]
+		if !r.ok() {
+			t.Errorf("%+v", r)
+		}
+	}
+	publish(a, "1")
+	publish(b, "1") // the same again: its acknowledgement was lost
+	publish(b, "2") // the same id for something else
+	if got := texts(c.deliveries(2)); got != "1 2" {
+		t.Errorf("got %s", got)
 	}
 }

@@ -3,7 +3,6 @@ package edge
 import (
 	"encoding/binary"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -321,40 +320,6 @@ func (s *session) wantsLocked(f *feed, d *delivery) bool {
 		wanted = true
 	}
 	return wanted
-}
-
-// matchingLocked yields the subscriptions whose patterns match d: all of the application, if it tells of a gap.
-func (s *session) matchingLocked(d *delivery) func(yield func(*subscription) bool) {
-	return func(yield func(*subscription) bool) {
-		if d.gap != nil {
-			for _, sub := range s.subs {
-				if sub.pattern.App() == d.app && !yield(sub) {
-					return
-				}
-			}
-			return
-		}
-		for pattern := range candidates(d.channel) {
-			if sub := s.subs.find(pattern); sub != nil && !yield(sub) {
-				return
-			}
-		}
-	}
-}
-
-// candidates yields the patterns that match a channel.
-func candidates(channel string) func(yield func(string) bool) {
-	return func(yield func(string) bool) {
-		last := strings.LastIndexByte(channel, '/')
-		if !yield(channel) || !yield(channel[:last]+"/*") {
-			return
-		}
-		for i := last; i > 0; i = strings.LastIndexByte(channel[:i], '/') {
-			if !yield(channel[:i] + "/**") {
-				return
-			}
-		}
-	}
 }
 
 // maxIndexed is up to how many channels the window's index is used; beyond that, a scan is no slower.

@@ -379,7 +379,7 @@ func (e *epochs) appended(batch []*pendingAppend) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for _, p := range batch {
-		if p.err == nil {
+		if p.err == nil && !p.repeated {
 			e.noteLocked(p.message.Channel.App(), p.cursor)
 		}
 	}
@@ -387,7 +387,7 @@ func (e *epochs) appended(batch []*pendingAppend) {
 
 func (e *epochs) noteLocked(app pandapush.AppID, at pandapush.Cursor) {
 	if before := e.newest[app]; before.Epoch == at.Epoch && before.Position.Compare(at.Position) >= 0 {
-		return // a repeated append is as old as the first
+		return // two batches may be under way at a time
 	}
 	if e.newest == nil {
 		e.newest = make(map[pandapush.AppID]pandapush.Cursor)

@@ -72,7 +72,7 @@ func (s *Streams) appendTogether(
 	if err = b.calls.do(ctx, cmd); err == nil {
 		cursors, repeated, err = appended(app, cmd, len(messages))
 	}
-	if err == nil {
+	if err == nil && !repeated {
 		b.appender.epochs.note(app, cursors[len(cursors)-1])
 	}
 	s.count(messages, start, repeated, err)

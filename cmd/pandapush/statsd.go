@@ -108,17 +108,21 @@ func (s *statsdSender) counters() map[string]uint64 {
 
 // statsdName returns the name of the counter that a series counts for, or "".
 func statsdName(family string, m *dto.Metric) string {
-	label := map[string]string{}
-	for _, pair := range m.GetLabel() {
-		label[pair.GetName()] = pair.GetValue()
+	label := func(name string) string {
+		for _, pair := range m.GetLabel() {
+			if pair.GetName() == name {
+				return pair.GetValue()
+			}
+		}
+		return ""
 	}
 	switch family {
 	case "pandapush_edge_messages_total":
-		if label["verb"] == "handshake" && label["result"] == "ok" {
+		if label("verb") == "handshake" && label("result") == "ok" {
 			return "handshake"
 		}
 	case "pandapush_edge_sessions_detached_total":
-		if label["reason"] == "disconnect" || label["reason"] == "expired" {
+		if reason := label("reason"); reason == "disconnect" || reason == "expired" {
 			return "disconnect"
 		}
 	case "pandapush_edge_sockets_closed_total", "pandapush_edge_streams_closed_total":

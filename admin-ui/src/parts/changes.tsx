@@ -1,10 +1,11 @@
-import { Button, Group, Select, Table, Text } from "@mantine/core";
+import { Group, Select, Table, Text } from "@mantine/core";
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { type ChangesWanted, changesPage } from "../api/queries.js";
 import type { Change } from "../api/schema.js";
 import { fieldChanges } from "./change-fields.js";
-import { Empty, Failure, Loaded } from "./loaded.js";
+import { Empty, Loaded } from "./loaded.js";
+import { More } from "./more.js";
 import { SearchField } from "./search-field.js";
 import { DataTable } from "./table.js";
 import { When } from "./when.js";
@@ -63,19 +64,7 @@ function Found({ application, wanted }: { application: string | null; wanted: Ch
         return (
           <>
             <ChangeTable changes={changes} all={application === null} />
-            {query.isFetchNextPageError && <Failure error={query.error} />}
-            {query.hasNextPage && (
-              <Group justify="center" p="sm">
-                <Button
-                  size="xs"
-                  variant="default"
-                  loading={query.isFetchingNextPage}
-                  onClick={() => void query.fetchNextPage()}
-                >
-                  Show older
-                </Button>
-              </Group>
-            )}
+            <More pages={query}>Show older</More>
           </>
         );
       }}

@@ -1,4 +1,4 @@
-import { Button, Group, Stack, Table, Text } from "@mantine/core";
+import { Button, Stack, Table, Text } from "@mantine/core";
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate, useSearch } from "@tanstack/react-router";
 import { memo, useState } from "react";
@@ -8,7 +8,8 @@ import type { Connection } from "../../api/schema.js";
 import { browserName, count, duration } from "../../format.js";
 import { ChannelName } from "../../parts/channel-name.js";
 import { Confirm } from "../../parts/confirm.js";
-import { Empty, Failure, Loaded } from "../../parts/loaded.js";
+import { Empty, Loaded } from "../../parts/loaded.js";
+import { More } from "../../parts/more.js";
 import { Section } from "../../parts/page.js";
 import { SearchField } from "../../parts/search-field.js";
 import { DataTable } from "../../parts/table.js";
@@ -70,19 +71,7 @@ function ConnectionList({ wanted }: { wanted: ConnectionsWanted }) {
               </Empty>
             )}
             <Counts shown={connections.length} {...pages.at(-1)} />
-            {query.isFetchNextPageError && <Failure error={query.error} />}
-            {query.hasNextPage && (
-              <Group justify="center" p="sm">
-                <Button
-                  size="xs"
-                  variant="default"
-                  loading={query.isFetchingNextPage}
-                  onClick={() => void query.fetchNextPage()}
-                >
-                  Show more
-                </Button>
-              </Group>
-            )}
+            <More pages={query}>Show more</More>
           </>
         );
       }}

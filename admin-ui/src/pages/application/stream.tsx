@@ -6,7 +6,8 @@ import { type EntriesWanted, entriesPage, queryClient } from "../../api/queries.
 import type { Entry } from "../../api/schema.js";
 import { bytes, count } from "../../format.js";
 import { ChannelName } from "../../parts/channel-name.js";
-import { Empty, Failure, Loaded } from "../../parts/loaded.js";
+import { Empty, Loaded } from "../../parts/loaded.js";
+import { More } from "../../parts/more.js";
 import { Section } from "../../parts/page.js";
 import { SearchField } from "../../parts/search-field.js";
 import { DataTable, OpenRow } from "../../parts/table.js";
@@ -128,19 +129,9 @@ function Entries({ wanted, open }: { wanted: EntriesWanted; open: (id: string) =
             ) : (
               <EntryTable entries={entries} open={open} />
             )}
-            {query.isFetchNextPageError && <Failure error={query.error} />}
-            {query.hasNextPage && (
-              <Group justify="center" p="sm">
-                <Button
-                  size="xs"
-                  variant="default"
-                  loading={query.isFetchingNextPage}
-                  onClick={() => void query.fetchNextPage()}
-                >
-                  {inVain ? "Look further" : wanted.order === "oldest" ? "Show newer" : "Show older"}
-                </Button>
-              </Group>
-            )}
+            <More pages={query}>
+              {inVain ? "Look further" : wanted.order === "oldest" ? "Show newer" : "Show older"}
+            </More>
           </>
         );
       }}
